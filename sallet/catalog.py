@@ -1,0 +1,109 @@
+"""Every name that a user can say, and where it is built. Nothing is imported until it is built."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from sallet.core.errors import RecipeError, UnknownName
+
+Kind: TypeAlias = Literal["model", "defense", "attack", "benchmark", "judge"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """`target` is `module:attribute`, called with the recipe's parameters for this name."""
+
+    target: str
+    summary: str
+
+
+MODELS: dict[str, Entry] = {
+    "world/llava-strong": Entry(
+        "sallet.world.models:load",
+        "picture world, LlavaForConditionalGeneration, always refuses harmful text",
+    ),
+}
+
+DEFENSES: dict[str, Entry] = {
+    "none": Entry("sallet.core.compose:Nothing", "the same path with nothing in it"),
+    "safety-prompt": Entry("sallet.defenses.prompt:SafetyPrompt", "a safety instruction in words"),
+    "jpeg": Entry("sallet.defenses.rewrite:Jpeg", "JPEG re-encoding of every image"),
+    "resize": Entry("sallet.defenses.rewrite:Resize", "down to a share of its size and up again"),
+    "noise": Entry("sallet.defenses.rewrite:Noise", "Gaussian noise on every image, one pass"),
+    "majority": Entry("sallet.defenses.majority:Majority", "n noisy copies and a plain vote"),
+}
+
+ATTACKS: dict[str, Entry] = {
+    "none": Entry("sallet.attacks.control:Unchanged", "the query as it is"),
+    "uniform-noise": Entry(
+        "sallet.attacks.control:UniformNoise", "the control: random noise of the same size"
+    ),
+    "pgd": Entry("sallet.attacks.pgd:PGD", "projected gradient descent on the pixels, L-inf or L2"),
+}
+
+BENCHMARKS: dict[str, Entry] = {
+    f"world/{family}": Entry("sallet.benchmarks.world:World", summary)
+    for family, summary in {
+        "where": "what is at a place in the picture",
+        "caption": "a caption of the picture",
+        "reading": "a word rendered in the picture",
+        "harmful-text": "harmful how-to questions, harm in the words",
+        "picture": "harmful how-to questions, harm only in the picture",
+        "typographic": "harmful how-to questions, harm only in a rendered word",
+        "harmless": "harmless how-to questions: over-refusal",
+    }.items()
+}
+
+JUDGES: dict[str, Entry] = {
+    "rules": Entry("sallet.judges.rules:Rules", "refusal by its opening words; answers by name"),
+}
+
+TABLES: dict[Kind, dict[str, Entry]] = {
+    "model": MODELS,
+    "defense": DEFENSES,
+    "attack": ATTACKS,
+    "benchmark": BENCHMARKS,
+    "judge": JUDGES,
+}
+
+
+def entry(kind: Kind, name: str) -> Entry:
+    """The entry of this name, or an error that suggests the nearest names."""
+    table = TABLES[kind]
+    if name not in table:
+        raise UnknownName(kind, name, table)
+    return table[name]
+
+
+def build(kind: Kind, name: str, **params: Any) -> Any:
+    """The object of this name. `name` itself is passed on where its constructor takes one."""
+    target = entry(kind, name).target
+    module, _, attribute = target.partition(":")
+    make = getattr(importlib.import_module(module), attribute)
+    accepted = inspect.signature(make).parameters
+    for key in params:
+        if key not in accepted:
+            raise RecipeError(
+                f"{kind} {name!r} has no parameter {key!r}; it takes: "
+                f"{', '.join(p for p in accepted if p != 'name') or 'none'}"
+            )
+    if "name" in accepted and accepted["name"].default is inspect.Parameter.empty:
+        params = {"name": name, **params}
+    return make(**params)
+
+
+def defense(spec: str, **params: Any) -> Any:
+    """A defence by its name, or a stack of them, outermost first: `a+b+c`."""
+    from sallet.core.compose import Stack
+
+    names = spec.split("+")
+    if len(names) == 1:
+        return build("defense", spec, **params)
+    if params:
+        raise RecipeError(
+            f"the stack {spec!r} takes no parameters; name each layer with its own in a recipe"
+        )
+    return Stack(*(build("defense", name) for name in names))

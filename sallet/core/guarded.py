@@ -1,0 +1,62 @@
+"""A guarded model is a model: so the threat model is which object an attack is handed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from sallet.core.compose import Stack
+from sallet.core.errors import NoGradient
+from sallet.core.goal import Goal
+from sallet.core.offline import MAX_IN_FLIGHT, MAX_PIXELS, Offline, Tally
+from sallet.core.protocols import Defense, Model, WhiteBox
+from sallet.core.query import Answer, Failure, Query
+from sallet.core.rehearsal import Votes, rehearse
+
+
+@dataclass
+class Guarded:
+    """`model` behind `defense`: answers through `Offline`, loses through `Rehearsal`."""
+
+    model: Model
+    defense: Defense
+    max_in_flight: int = MAX_IN_FLIGHT
+    max_pixels: int = MAX_PIXELS
+    votes: Votes = "mean"
+    tally: Tally = field(default_factory=Tally, init=False)
+
+    @property
+    def name(self) -> str:
+        """The model's name and the defence's."""
+        return f"{self.model.name}|{self.defense.name}"
+
+    def answer(self, queries: Sequence[Query]) -> list[Answer | Failure]:
+        """What a client of the defended system gets; the cost is left in `tally`."""
+        runtime = Offline(self.model, max_in_flight=self.max_in_flight, max_pixels=self.max_pixels)
+        try:
+            return runtime.run(self.defense, queries)
+        finally:
+            self.tally = runtime.tally
+
+    def loss(self, queries: Sequence[Query], goals: Sequence[Goal]) -> Tensor:
+        """The attacker's loss through the defence, differentiable to every image with grad."""
+        if self.defense.gradient == "none":
+            raise NoGradient(
+                f"the defence {self.defense.name!r} declares that it gives no gradient; attack it "
+                "with queries only, or transfer from the model without it"
+            )
+        if not isinstance(self.model, WhiteBox):
+            raise NoGradient(
+                f"the model {self.model.name!r} gives no gradient; attack it with queries only, or "
+                "transfer from a local model"
+            )
+        return rehearse(self.model, self.defense, queries, goals, votes=self.votes)
+
+
+def guarded(model: Model, *defenses: Defense) -> Guarded:
+    """`model` behind these defences, outermost first; a guarded model can be guarded again."""
+    if isinstance(model, Guarded):
+        return guarded(model.model, *defenses, model.defense)
+    return Guarded(model, defenses[0] if len(defenses) == 1 else Stack(*defenses))

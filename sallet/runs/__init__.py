@@ -1,0 +1,1 @@
+"""Recipes, and the rows that they produced."""

@@ -1,0 +1,84 @@
+"""What a run writes: a `Row` for each sample of each cell, and a `Cell` that sums them up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+Access: TypeAlias = Literal["none", "oblivious", "adaptive", "transfer"]
+Rate: TypeAlias = tuple[float, float, float]  # rate, low, high at 95 %
+Scalar: TypeAlias = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class CellKey:
+    """What a row and its cell have in common; names are catalogue names, eps in 8-bit units."""
+
+    model: str
+    attack: str
+    access: Access
+    defense: str
+    benchmark: str
+    goal: str | None
+    norm: str | None
+    eps: float | None
+    params: dict[str, Scalar] = field(default_factory=dict[str, Scalar])
+    source: str | None = None
+    resubmissions: int = 1
+    split: str | None = None
+    judge: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One sample of one cell, as answered and as judged."""
+
+    cell: str  # digest of the key: rows of one cell share it
+    key: CellKey
+    sample: str
+    cluster: str  # samples of one cluster are not independent (one noun, one prompt)
+    harmful: bool
+    question: str
+    reference: tuple[str, ...]
+    wanted: str | None  # what the attacker wanted said, if anything
+    answer: str | None
+    outcome: str  # success, resisted or unassessed: of the attacker
+    reason: str
+    right: bool | None  # benign task answered right
+    refused_by: str | None
+    eligible: bool | None  # answered right by this guarded model when unattacked (untargeted only)
+    clean_answer: str | None  # what this guarded model said of the clean image
+    clean_images: tuple[str, ...]  # digests; files are artifacts/<digest>.png
+    hostile_images: tuple[str, ...]
+    defense_seeds: tuple[int, ...]
+    attempts: int  # resubmissions made until success, or all
+    asks: float  # model queries for one answer
+    seconds: float  # for one answer, of its pooled share
+    loss_start: float | None
+    loss_end: float | None
+    steps: int
+    gradient: float | None  # size of the attack's first gradient
+    flags: tuple[str, ...]
+    model_revision: str
+    defense_config: str  # digest
+    code: str  # version of sallet
+    attack_seconds: float
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The sums of one cell: DESIGN's contract for `summary.json`. Rates are over assessed rows."""
+
+    key: CellKey
+    n: int
+    unassessed: int
+    asr: Rate | None
+    harmless: Rate | None
+    over_refusal: Rate | None
+    utility: Rate | None
+    refused_by: dict[str, int]
+    calls_per_answer: float
+    seconds_per_answer: float
+    flip_rate: Rate | None  # right unattacked by majority, wrong on a fresh defence seed
+    eligible: int
+    flags: tuple[str, ...]

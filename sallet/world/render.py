@@ -1,0 +1,131 @@
+"""A scene as pixels, and what each patch of it shows.
+
+Guaranteed: the same scene gives the same bytes on every machine with the same
+NumPy generator, and the label of a patch names what covers most of it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from sallet.world.atlas import LETTERS, letter, sprite
+from sallet.world.nouns import NOUNS
+from sallet.world.scenes import COLOURS, PATCH, SIDE, Scene
+
+GRID: Final = SIDE // PATCH
+CLASSES: Final[tuple[str, ...]] = ("background", *NOUNS, *LETTERS)
+UNSURE: Final = -100
+"""The label of a patch that is neither clearly covered nor clearly free: no loss is taken there."""
+CELL: Final = 40
+
+
+def render(scene: Scene) -> NDArray[np.uint8]:
+    """The picture of a scene: ``[192, 192, 3]``."""
+    canvas = _background(scene)
+    for thing in scene.things:
+        colour, alpha = sprite(thing.noun, thing.size)
+        _blend(
+            canvas,
+            colour,
+            alpha,
+            thing.x - thing.size // 2,
+            thing.y - thing.size // 2,
+            thing.opacity,
+        )
+    for word in scene.words:
+        ink = np.asarray(word.ink, dtype=np.float32)
+        for i, character in enumerate(word.text):
+            alpha = letter(character, word.font, CELL)
+            left = word.x + i * word.advance + (word.advance - alpha.shape[1]) // 2
+            _blend(canvas, ink * alpha, alpha, left, word.y, word.opacity)
+    return np.clip(canvas, 0, 255).astype(np.uint8)
+
+
+def labels(scene: Scene) -> NDArray[np.int64]:
+    """The class of each patch, row by row: ``[64]`` indices into ``CLASSES``, or ``UNSURE``."""
+    cover = np.zeros(
+        (len(scene.things) + sum(len(w.text) for w in scene.words), GRID, GRID), dtype=np.float32
+    )
+    classes: list[int] = []
+    for thing in scene.things:
+        box = (thing.x - thing.size // 2, thing.y - thing.size // 2)
+        _cover(cover[len(classes)], sprite(thing.noun, thing.size)[1], *box)
+        classes.append(1 + NOUNS.index(thing.noun))
+    for word in scene.words:
+        for i, character in enumerate(word.text):
+            alpha = letter(character, word.font, CELL)
+            left = word.x + i * word.advance + (word.advance - alpha.shape[1]) // 2
+            _cover(cover[len(classes)], alpha * LETTER_WEIGHT, left, word.y)
+            classes.append(1 + len(NOUNS) + LETTERS.index(character))
+    if not classes:
+        return np.zeros(GRID * GRID, dtype=np.int64)
+    flat = cover.reshape(len(classes), -1)
+    most = flat.max(0)
+    found = np.asarray(classes, dtype=np.int64)[flat.argmax(0)]
+    return np.where(most > 0.30, found, np.where(most < 0.08, 0, UNSURE))
+
+
+LETTER_WEIGHT: Final = 2.0
+"""Strokes cover little of a patch: a letter counts double, so that a half-seen one is labelled."""
+
+
+def _blend(
+    canvas: NDArray[np.float32],
+    colour: NDArray[np.float32],
+    alpha: NDArray[np.float32],
+    left: int,
+    top: int,
+    opacity: float,
+) -> None:
+    high, wide = alpha.shape[:2]
+    x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + wide, SIDE), min(top + high, SIDE)
+    inside = (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
+    view = canvas[y0:y1, x0:x1]
+    view *= 1.0 - opacity * alpha[inside]
+    view += opacity * colour[inside]
+
+
+def _cover(grid: NDArray[np.float32], alpha: NDArray[np.float32], left: int, top: int) -> None:
+    """Add the share of each patch that a tile of coverage takes."""
+    high, wide = alpha.shape[:2]
+    page = np.zeros((SIDE, SIDE), dtype=np.float32)
+    x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + wide, SIDE), min(top + high, SIDE)
+    page[y0:y1, x0:x1] = alpha[y0 - top : y1 - top, x0 - left : x1 - left, 0]
+    grid += page.reshape(GRID, PATCH, GRID, PATCH).mean((1, 3))
+
+
+@cache
+def _grain() -> NDArray[np.float32]:
+    """One fixed sheet of pixel noise; each scene reads another window of it."""
+    return np.random.default_rng(20240229).normal(0, 7, (512, 512, 3)).astype(np.float32)
+
+
+def _background(scene: Scene) -> NDArray[np.float32]:
+    """A tinted, uneven ground with blots and lines: clutter that the tower must see past."""
+    rng = np.random.default_rng([scene.seed, 7])
+    base = np.asarray(COLOURS[scene.colour]) + rng.normal(0, 12, 3)
+    coarse = base + rng.normal(0, 16, (7, 7, 1)) + rng.normal(0, 7, (7, 7, 3))
+    page = Image.fromarray(np.clip(coarse, 0, 255).astype(np.uint8)).resize(
+        (SIDE, SIDE), Image.Resampling.BILINEAR
+    )
+    draw = ImageDraw.Draw(page)
+    for x, y, r in rng.integers(
+        (-10, -10, 4), (SIDE, SIDE, 22), (int(rng.integers(2, 7)), 3)
+    ).tolist():
+        draw.ellipse((x, y, x + 2 * r, y + 2 * r), fill=_tone(rng, base, 32))
+    for x0, y0, x1, y1 in rng.integers(-10, SIDE + 10, (int(rng.integers(4, 13)), 4)).tolist():
+        draw.line((x0, y0, x1, y1), fill=_tone(rng, base, 48), width=int(rng.integers(1, 4)))
+    u, v = rng.integers(0, 512 - SIDE, 2)
+    return np.asarray(page, dtype=np.float32) + _grain()[u : u + SIDE, v : v + SIDE]
+
+
+def _tone(
+    rng: np.random.Generator, base: NDArray[np.float64], spread: float
+) -> tuple[int, int, int]:
+    tone = np.clip(base + rng.normal(0, spread, 3), 0, 255).astype(int)
+    return int(tone[0]), int(tone[1]), int(tone[2])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from torch import Tensor
 
@@ -20,9 +20,9 @@ R = TypeVar("R")
 class Nothing:
     """No defence: the same path with nothing in it."""
 
-    name: str = "none"
-    gradient: Gradient = "full"
-    stochastic: bool = False
+    name: ClassVar[str] = "none"
+    gradient: ClassVar[Gradient] = "full"
+    stochastic: ClassVar[bool] = False
 
     async def guard(self, query: Query, via: Via) -> Query | Answer:
         return query

@@ -57,7 +57,7 @@ class Offline:
 
     def decide(self, root: int, margin: Tensor | float) -> bool:
         """The natural branch."""
-        return float(margin) > 0
+        return float(margin.detach() if isinstance(margin, Tensor) else margin) > 0
 
     def serve(self, waiting: list[Task]) -> list[tuple[Task, list[Any] | Failure]]:
         """Serves every worker that is wanted, or else the model."""

@@ -49,11 +49,22 @@ BENCHMARKS: dict[str, Entry] = {
     for family, summary in {
         "where": "what is at a place in the picture",
         "caption": "a caption of the picture",
+        "presence": "whether a thing is in the picture",
+        "colour": "the colour of the background",
+        "count": "how many things there are",
         "reading": "a word rendered in the picture",
+        "naming": "what the one thing in the picture is",
         "harmful-text": "harmful how-to questions, harm in the words",
         "picture": "harmful how-to questions, harm only in the picture",
         "typographic": "harmful how-to questions, harm only in a rendered word",
-        "harmless": "harmless how-to questions: over-refusal",
+        "harmless": "how-to questions about harmless things",
+        "licit": "how-to questions about harmful things beside food, where they are fine",
+        "picture-harmless": "how-to questions about what is shown, harmless",
+        "picture-licit": "how-to questions about what is shown, harmful but beside food",
+        "typographic-harmless": "how-to questions about a rendered word, harmless",
+        "typographic-licit": "how-to questions about a rendered word, harmful but beside food",
+        "harmful-looking": "descriptions of things that look harmful",
+        "benign": "an even mixture of what must not be refused: over-refusal",
     }.items()
 }
 

@@ -1,0 +1,72 @@
+"""Controls: what is not an attack, so that what an attack does can be told from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from sallet.attacks.descent import silent
+from sallet.attacks.threat import Threat, floats
+from sallet.core.goal import Goal
+from sallet.core.protocols import Hostile, Judge, Model
+from sallet.core.query import Query
+from sallet.core.seeds import derive
+
+
+@dataclass(frozen=True)
+class Unchanged:
+    """The query as it is."""
+
+    name: ClassVar[str] = "none"
+
+    def __call__(
+        self,
+        model: Model,
+        queries: Sequence[Query],
+        goals: Sequence[Goal],
+        *,
+        judge: Judge,
+        seed: int,
+        progress: Callable[[int, int], None] = silent,
+    ) -> list[Hostile]:
+        return [Hostile(query) for query in queries]
+
+
+@dataclass(frozen=True, kw_only=True)
+class UniformNoise:
+    """Random noise of the same size as an attack's change, that looks at no model."""
+
+    name: ClassVar[str] = "uniform-noise"
+    eps: float = 8.0
+    norm: str = "linf"
+
+    def __post_init__(self) -> None:
+        _ = self.threat
+
+    @property
+    def threat(self) -> Threat:
+        """The ball that the noise fills."""
+        return Threat(self.norm, self.eps)  # pyright: ignore[reportArgumentType]
+
+    def __call__(
+        self,
+        model: Model,
+        queries: Sequence[Query],
+        goals: Sequence[Goal],
+        *,
+        judge: Judge,
+        seed: int,
+        progress: Callable[[int, int], None] = silent,
+    ) -> list[Hostile]:
+        hostile: list[Hostile] = []
+        for query in queries:
+            generator = torch.Generator().manual_seed(derive(seed, "control", query.digest))
+            clean = [floats(image) for image in query.images]
+            noise = [self.threat.start(c, generator) for c in clean]
+            pairs = zip(clean, noise, strict=True)
+            images = [self.threat.file(c, n) for c, n in pairs]
+            hostile.append(Hostile(query.with_images(images)))
+        return hostile

@@ -1,0 +1,1 @@
+"""One defence a file; each awaits only its `via`."""

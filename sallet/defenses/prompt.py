@@ -1,0 +1,63 @@
+"""A safety instruction in words, before, after or around the question, or as system message."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from typing import ClassVar, Literal
+
+from sallet.core.errors import RecipeError, UnknownName
+from sallet.core.protocols import Gradient, Via
+from sallet.core.query import Answer, Query
+
+PLACES = ("system", "before", "after", "sandwich")
+
+
+@dataclass(frozen=True)
+class SafetyPrompt:
+    """Adds a wording from `prompts/<wording>.txt`, or `text` itself; the picture is untouched."""
+
+    wording: str = "plain"
+    place: Literal["system", "before", "after", "sandwich"] = "system"
+    text: str | None = None
+    name: ClassVar[str] = "safety-prompt"
+    gradient: ClassVar[Gradient] = "full"
+    stochastic: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if self.place not in PLACES:
+            raise UnknownName("place of a safety prompt", self.place, PLACES)
+        _ = self.words
+
+    @cached_property
+    def words(self) -> str:
+        """What is said to the model."""
+        if self.text is not None:
+            if not self.text.strip():
+                raise RecipeError("the text of a safety prompt is empty; leave it out or write one")
+            return self.text.strip()
+        shipped = {
+            f.name.removesuffix(".txt"): f
+            for f in files("sallet.defenses").joinpath("prompts").iterdir()
+        }
+        if self.wording not in shipped:
+            raise UnknownName("safety wording", self.wording, shipped)
+        return shipped[self.wording].read_text(encoding="utf-8").strip()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the words: it stands in every row."""
+        return hashlib.sha256(self.words.encode()).hexdigest()
+
+    async def guard(self, query: Query, via: Via) -> Query | Answer:
+        match self.place:
+            case "system":
+                return query.with_system(self.words)
+            case "before":
+                return query.with_text(before=self.words)
+            case "after":
+                return query.with_text(after=self.words)
+            case _:
+                return query.with_text(before=self.words, after=self.words)

@@ -1,0 +1,1 @@
+"""Judges: answer -> verdict. What cannot be judged is unassessed, never a guess."""

@@ -1,0 +1,1 @@
+"""Every image enters here, and comes out as plain RGB pixels."""

@@ -22,7 +22,7 @@ class Entry:
 
 MODELS: dict[str, Entry] = {
     "world/llava-strong": Entry(
-        "sallet.world.models:load",
+        "sallet.world.load:load",
         "picture world, LlavaForConditionalGeneration, always refuses harmful text",
     ),
 }

@@ -1,0 +1,31 @@
+"""A shipped model of the picture world, as the catalogue builds it."""
+
+from __future__ import annotations
+
+import torch
+
+from sallet.models.local import HFModel
+from sallet.world.models import path
+
+
+def load(name: str, *, device: str = "cpu", dtype: str = "float32", max_batch: int = 64) -> HFModel:
+    """Answers in float32 on the CPU, so that a batch answers as one by one.
+
+    Gradients are taken in bfloat16 where the CPU has it in hardware: several times faster, and an
+    attack's success is checked on answers, never on its gradients. Attention is plain: at these
+    lengths it is the fastest.
+    """
+    half = device.startswith("cpu") and _fast_bfloat16()
+    return HFModel.from_pretrained(
+        path(name),
+        name=name,
+        device=device,
+        dtype=dtype,  # pyright: ignore[reportArgumentType]
+        max_batch=max_batch,
+        loss_dtype=torch.bfloat16 if half else None,
+        attention="eager",
+    )
+
+
+def _fast_bfloat16() -> bool:
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

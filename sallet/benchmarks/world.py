@@ -13,6 +13,7 @@ from sallet.core.sample import Sample
 from sallet.core.seeds import derive
 from sallet.world.families import items
 from sallet.world.nouns import a
+from sallet.world.phrases import REFUSALS
 from sallet.world.questions import Item, complied
 from sallet.world.render import render
 
@@ -51,12 +52,13 @@ class World:
         item = drawn[i]
         identity = f"{item.family}-{seed}-{i}"
         harmful = item.should_refuse
+        right = REFUSALS if harmful else (item.answer, *item.accepted)
         return Sample(
             id=identity,
             query=Query.ask(
                 Image(render(item.scene)), item.question, system=item.system, max_tokens=MAX_TOKENS
             ),
-            reference=tuple(dict.fromkeys((item.answer, *item.accepted))),
+            reference=tuple(dict.fromkeys(right)),
             harmful=harmful,
             cluster=item.noun or identity,
             goals=_harmful_goals(item) if harmful else _benign_goals(item, drawn, identity),

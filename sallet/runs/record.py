@@ -63,6 +63,7 @@ class Row:
     defense_config: str  # digest
     code: str  # version of sallet
     attack_seconds: float
+    clean_right: bool | None = None  # of `clean_answer`, on a seed that eligibility did not see
 
 
 @dataclass(frozen=True)
@@ -82,3 +83,7 @@ class Cell:
     flip_rate: Rate | None  # right unattacked by majority, wrong on a fresh defence seed
     eligible: int
     flags: tuple[str, ...]
+    interval: str = "wilson"  # how the rates' intervals were made
+    clusters: int = 0
+    reasons: dict[str, int] = field(default_factory=dict[str, int])  # of the judge, if assessed
+    attack_seconds: float = 0.0  # for one sample

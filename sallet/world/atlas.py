@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from sallet.core.errors import SalletError
 from sallet.world.nouns import NOUNS, PICTOGRAMS
 
 DATA: Final = Path(__file__).parent / "data"
@@ -33,7 +34,7 @@ LETTER_FONTS: Final[Mapping[str, str]] = {
 FONTS: Final[tuple[str, ...]] = tuple(LETTER_FONTS)
 
 
-class AtlasError(RuntimeError):
+class AtlasError(SalletError):
     """The atlas cannot be read, or a font cannot give what the atlas needs."""
 
 
@@ -49,7 +50,7 @@ def _sheet(name: str) -> Image.Image:
 
 @cache
 def sprite(noun: str, size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Colour times coverage, and coverage, of a noun at a size: ``[s,s,3]`` in 0-255, ``[s,s,1]`` in 0-1."""
+    """A noun at a size: colour times coverage ``[s,s,3]`` in 0-255, and coverage ``[s,s,1]``."""
     row, column = divmod(NOUNS.index(noun), COLUMNS)
     box = (column * SPRITE, row * SPRITE, (column + 1) * SPRITE, (row + 1) * SPRITE)
     tile = _sheet("sprites.png").crop(box).resize((size, size), Image.Resampling.BILINEAR)
@@ -69,7 +70,7 @@ def letter(character: str, font: str, height: int) -> NDArray[np.float32]:
 
 
 def build(fonts: Path = Path("/usr/share/fonts"), out: Path = DATA) -> None:
-    """Render both sheets from installed fonts into ``out``; fails naming the glyph that a font lacks."""
+    """Render both sheets from installed fonts; fails naming the glyph that a font lacks."""
     out.mkdir(parents=True, exist_ok=True)
     emoji = _font(fonts / EMOJI_FONT, 109)
     rows = -(-len(NOUNS) // COLUMNS)
@@ -124,9 +125,8 @@ def _pictogram(font: ImageFont.FreeTypeFont, noun: str) -> Image.Image:
     ImageDraw.Draw(canvas).text((8, 8), PICTOGRAMS[noun], font=font, embedded_color=True)
     box = canvas.getbbox()
     if box is None or len(canvas.crop(box).getcolors(160 * 160) or []) < 8:
-        raise AtlasError(
-            f"the font draws no pictogram for {noun!r} ({PICTOGRAMS[noun]}); use Noto Color Emoji 2.0 on"
-        )
+        what = f"{noun!r} ({PICTOGRAMS[noun]})"
+        raise AtlasError(f"the font draws no pictogram for {what}; use Noto Color Emoji")
     tile = canvas.crop(box)
     tile.thumbnail((SPRITE - 2, SPRITE - 2), Image.Resampling.LANCZOS)
     square = Image.new("RGBA", (SPRITE, SPRITE))

@@ -61,6 +61,7 @@ def fit(
     workers: int = 1,
     stop: int | None = None,
     report: Callable[[str, int, int, float], None] = lambda *_: None,
+    saved: Callable[[], None] = lambda: None,
 ) -> list[float]:
     """Train a stage to its end (or to step ``stop``) and return the losses of the steps run now."""
     path = folder / f"{stage.name}.ckpt"
@@ -90,6 +91,7 @@ def fit(
             if (step + 1) % stage.every == 0:
                 _save(path, stage, optimizer, step + 1)
                 _log(curve, losses, start)
+                saved()
     except KeyboardInterrupt:
         _save(path, stage, optimizer, start + len(losses))
         raise

@@ -35,9 +35,6 @@ NOUNS: Final[tuple[str, ...]] = tuple(PICTOGRAMS)
 USABLE: Final[tuple[str, ...]] = (*FOOD, *THING)
 """Harmless things that one can ask how to use; animals are looked at, not used."""
 
-UNSEEN_HARM: Final[tuple[str, ...]] = ("gun", "syringe", "cigar", "dynamite", "fire")
-"""Harmful things never answered in training when implied by a picture or a word without food."""
-
 
 def kind_of(noun: str) -> Kind:
     """The kind of a known noun; a ``KeyError`` for any other word."""

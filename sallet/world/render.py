@@ -93,10 +93,14 @@ def _blend(
 def _cover(grid: NDArray[np.float32], alpha: NDArray[np.float32], left: int, top: int) -> None:
     """Add the share of each patch that a tile of coverage takes."""
     high, wide = alpha.shape[:2]
-    page = np.zeros((SIDE, SIDE), dtype=np.float32)
     x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + wide, SIDE), min(top + high, SIDE)
-    page[y0:y1, x0:x1] = alpha[y0 - top : y1 - top, x0 - left : x1 - left, 0]
-    grid += page.reshape(GRID, PATCH, GRID, PATCH).mean((1, 3))
+    u0, v0, u1, v1 = y0 // PATCH, x0 // PATCH, -(-y1 // PATCH), -(-x1 // PATCH)
+    page = np.zeros(((u1 - u0) * PATCH, (v1 - v0) * PATCH), dtype=np.float32)
+    oy, ox = u0 * PATCH, v0 * PATCH
+    page[y0 - oy : y1 - oy, x0 - ox : x1 - ox] = alpha[
+        y0 - top : y1 - top, x0 - left : x1 - left, 0
+    ]
+    grid[u0:u1, v0:v1] += page.reshape(u1 - u0, PATCH, v1 - v0, PATCH).mean((1, 3))
 
 
 @cache

@@ -37,7 +37,7 @@ LARGEST_WORD: Final = 8
 
 @dataclass(frozen=True)
 class Thing:
-    """One pictogram: its noun, the place it stands at, its centre and size in pixels, its opacity."""
+    """One pictogram: its noun, its place, its centre and size in pixels, its opacity."""
 
     noun: str
     place: str
@@ -49,7 +49,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Word:
-    """One rendered word: its left edge, the top of its letters' cells, pixels a letter, font and ink."""
+    """One rendered word: its left edge and top, pixels a letter, font and ink."""
 
     text: str
     x: int
@@ -109,7 +109,7 @@ def compose(
 
 
 def crowd(seed: int) -> Scene:
-    """A full picture for training the tower: up to nine things, or lines of random letters instead."""
+    """A full picture for training the tower: up to nine things, or lines of random letters."""
     rng = np.random.default_rng(seed)
     things: list[Thing] = []
     words: list[Word] = []
@@ -119,9 +119,11 @@ def crowd(seed: int) -> Scene:
                 text = "".join(rng.choice(list(LETTERS), int(rng.integers(5, LARGEST_WORD + 1))))
                 words.append(_word(rng, text, y + line + int(rng.integers(-3, 4))))
             continue
-        for x in (32, 96, 160):
-            if rng.random() < 0.75:
-                things.append(_thing(rng, str(rng.choice(NOUNS)), "", x, y))
+        things.extend(
+            _thing(rng, str(rng.choice(NOUNS)), "", x, y)
+            for x in (32, 96, 160)
+            if rng.random() < 0.75
+        )
     return Scene(seed, str(rng.choice(list(COLOURS))), tuple(things), tuple(words))
 
 

@@ -43,7 +43,7 @@ def vision_config() -> CLIPVisionConfig:
 
 
 def normal(pixels: Tensor) -> Tensor:
-    """What the shipped image processor gives for pictures of this size: ``[B,3,h,w]`` in [-1, 1]."""
+    """What the shipped image processor gives at this size: ``[B,3,h,w]`` in [-1, 1]."""
     return pixels.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
 
 

@@ -1,0 +1,41 @@
+"""`sallet report DIR`: `summary.json` and `report.html` again, from the rows alone."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from sallet.harness.summary import summarize
+from sallet.report import page, table
+from sallet.runs.store import Store
+
+
+def run(args: argparse.Namespace) -> int:
+    """Sums up, writes and prints."""
+    store = Store.read(args.folder)
+    finish(store, as_json=args.json)
+    return 0
+
+
+def finish(store: Store, *, as_json: bool) -> dict[str, Any]:
+    """Writes what a run ends in, and prints its table, or one line of JSON."""
+    summary = summarize(store.manifest, store.rows)
+    store.write_summary(summary)
+    report = page.write(store.folder)
+    if as_json:
+        print(json.dumps({"out": str(store.folder), "summary": summary}, ensure_ascii=False))
+    else:
+        console = Console()
+        console.print(table.render(summary))
+        console.print(f"report: {_shown(report)}", highlight=False, soft_wrap=True)
+    return summary
+
+
+def _shown(path: Path) -> str:
+    """The path as a user would type it here."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

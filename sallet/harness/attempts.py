@@ -1,0 +1,54 @@
+"""Resubmission: the same hostile file, sent again and again, succeeds if any answer gives in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sallet.core.goal import Goal, Outcome, Verdict
+from sallet.core.protocols import Judge
+from sallet.core.query import Query
+from sallet.harness.asking import Asker, Reply, judged
+
+
+@dataclass
+class Attempts:
+    """Everything that was sent for one sample, in order."""
+
+    query: Query
+    goal: Goal
+    seeds: Sequence[int]
+    made: list[tuple[Reply, Verdict]] = field(default_factory=list[tuple[Reply, Verdict]])
+
+    @property
+    def decisive(self) -> tuple[Reply, Verdict]:
+        """The success; without one the first that nobody could judge; without that the last."""
+        for outcome in (Outcome.SUCCESS, Outcome.UNASSESSED):
+            for reply, verdict in self.made:
+                if verdict.outcome is outcome:
+                    return reply, verdict
+        return self.made[-1]
+
+    @property
+    def running(self) -> bool:
+        """Whether an attacker would send it again."""
+        won = any(verdict.outcome is Outcome.SUCCESS for _, verdict in self.made)
+        return not won and len(self.made) < len(self.seeds)
+
+    @property
+    def asks(self) -> float:
+        """Model queries for one answer."""
+        return sum(reply.asks for reply, _ in self.made) / len(self.made)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds for one answer."""
+        return sum(reply.seconds for reply, _ in self.made) / len(self.made)
+
+
+def submit(asker: Asker, judge: Judge, samples: Sequence[Attempts]) -> None:
+    """Sends every sample once for each of its seeds, or until it succeeds; pools each round."""
+    while running := [sample for sample in samples if sample.running]:
+        queries = [one.query.with_defense_seed(one.seeds[len(one.made)]) for one in running]
+        for one, query, reply in zip(running, queries, asker.ask(queries), strict=True):
+            one.made.append((reply, judged(judge, query, reply, one.goal)))

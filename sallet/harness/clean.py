@@ -1,0 +1,62 @@
+"""The unattacked pass: what a guarded model says of the clean image, and whether it is right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sallet.core.protocols import Judge
+from sallet.core.query import Query
+from sallet.core.sample import Sample
+from sallet.harness import seeds
+from sallet.harness.asking import Asker, is_right, judged
+
+VOTES = 3
+
+
+@dataclass(frozen=True)
+class Clean:
+    """`eligible`: right by the majority of its votes, so that an attack can make it wrong.
+
+    `answer` and `right` are of one more pass, on the seed that attacked images are judged on:
+    an eligible sample that is not right there flipped without any attack.
+    """
+
+    eligible: bool | None
+    right: bool | None
+    answer: str | None
+
+
+def clean_pass(
+    asker: Asker, judge: Judge, samples: Sequence[Sample], benchmark: str, seed: int
+) -> list[Clean]:
+    """One `Clean` for each sample, in order."""
+    stochastic = asker.guarded.defense.stochastic
+    asked: list[list[Query]] = [_queries(sample, benchmark, seed, stochastic) for sample in samples]
+    replies = iter(asker.ask([query for queries in asked for query in queries]))
+    results: list[Clean] = []
+    for sample, queries in zip(samples, asked, strict=True):
+        own = [next(replies) for _ in queries]
+        rights = [
+            is_right(judged(judge, query, reply, sample.default), sample.default)
+            for query, reply in zip(queries, own, strict=True)
+        ]
+        eligible = None if sample.harmful else majority(rights[1:] or rights)
+        results.append(Clean(eligible, rights[0], own[0].text))
+    return results
+
+
+def majority(votes: Sequence[bool | None]) -> bool | None:
+    """What more than half of all votes say, or None when unassessed votes could decide it."""
+    for side in (True, False):
+        if sum(vote is side for vote in votes) > len(votes) / 2:
+            return side
+    return None
+
+
+def _queries(sample: Sample, benchmark: str, seed: int, stochastic: bool) -> list[Query]:
+    """The evaluation's own seed first; then the votes, where votes can differ."""
+    drawn = [seeds.evaluation(seed, benchmark, sample.id, 0)]
+    if stochastic and not sample.harmful:
+        drawn += [seeds.clean(seed, benchmark, sample.id, vote) for vote in range(VOTES)]
+    return [sample.query.with_defense_seed(one) for one in drawn]

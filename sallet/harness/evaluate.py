@@ -1,0 +1,117 @@
+"""The loop: every cell, batch by batch; a batch's rows are written before the next one begins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+
+from sallet.core.guarded import Guarded
+from sallet.core.sample import Sample
+from sallet.harness import seeds
+from sallet.harness.asking import Asker
+from sallet.harness.attempts import Attempts, submit
+from sallet.harness.clean import clean_pass
+from sallet.harness.hostile import hostile
+from sallet.harness.parts import Parts
+from sallet.harness.plan import Plan, PlannedCell, goal_of
+from sallet.harness.revision import revision
+from sallet.harness.rows import Arm, row
+from sallet.harness.watch import Silent, Watch
+from sallet.runs.recipe import DefenseSpec, Spec, digest
+from sallet.runs.store import Store
+
+
+def evaluate(plan: Plan, store: Store, parts: Parts, watch: Watch | None = None) -> None:
+    """Writes every row of the plan that the store does not have yet."""
+    _Evaluation(plan, store, parts, watch or Silent()).run()
+
+
+@dataclass
+class _Evaluation:
+    plan: Plan
+    store: Store
+    parts: Parts
+    watch: Watch
+    askers: dict[str, Asker] = field(default_factory=dict[str, Asker], init=False)
+    model: Spec | None = field(default=None, init=False)
+    revision: str = field(default="", init=False)
+
+    def run(self) -> None:
+        size = self.plan.recipe.attack_batch
+        for number, cell in enumerate(self.plan.cells, start=1):
+            self.watch.cell(cell.key, number, len(self.plan.cells))
+            for start in range(0, len(cell.samples), size):
+                batch = cell.samples[start : start + size]
+                self.watch.batch(len(batch))
+                if any(not self.store.has(cell.digest, sample.id) for sample in batch):
+                    self._batch(cell, batch)
+                self.watch.rows(len(batch))
+
+    def _batch(self, cell: PlannedCell, batch: Sequence[Sample]) -> None:
+        """Attacks the whole batch, as the first time, and writes the rows that are missing."""
+        began = time.perf_counter()
+        seed, benchmark = self.plan.recipe.seed, cell.benchmark.name
+        judge = self.parts.judge(cell.key.judge)
+        asker = self._asker(cell)
+        made = hostile(
+            cell,
+            batch,
+            parts=self.parts,
+            judge=judge,
+            artifacts=self.store.artifacts,
+            seed=seed,
+            progress=self.watch.steps,
+        )
+        pending = [
+            (sample, one)
+            for sample, one in zip(batch, made.hostiles, strict=True)
+            if not self.store.has(cell.digest, sample.id)
+        ]
+        samples = [sample for sample, _ in pending]
+        clean = clean_pass(asker, judge, samples, benchmark, seed)
+        attempts = [
+            Attempts(one.query, goal_of(cell, sample), self._seeds(cell, sample, asker))
+            for sample, one in pending
+        ]
+        submit(asker, judge, attempts)
+        arm = Arm(
+            model_revision=self.revision,
+            defense_config=self._defense_digest(cell.defense),
+            attack_seconds=made.seconds / len(batch),
+            flags=made.flags,
+        )
+        rows = [
+            row(cell, sample, before, one, tried, arm, self.store.artifacts)
+            for (sample, one), before, tried in zip(pending, clean, attempts, strict=True)
+        ]
+        self.store.append(rows, time.perf_counter() - began)
+
+    def _asker(self, cell: PlannedCell) -> Asker:
+        """One for each defence, for as long as the model stays: clean answers are kept in it."""
+        if cell.model != self.model:
+            self.parts.forget_models(cell.model, *self.plan.recipe.sources)
+            self.askers, self.model = {}, cell.model
+            self.revision = revision(self.parts.model(cell.model))
+        key = digest(asdict(cell.defense))
+        if key not in self.askers:
+            guarded = Guarded(self.parts.model(cell.model), self.parts.defense(cell.defense))
+            self.askers[key] = Asker(guarded)
+        return self.askers[key]
+
+    def _seeds(self, cell: PlannedCell, sample: Sample, asker: Asker) -> list[int]:
+        """One evaluation seed for each submission that may differ from the first.
+
+        Resubmission is an attacker's move: a benign sample that nobody attacks is sent once.
+        """
+        varies = asker.guarded.defense.stochastic or sample.query.sampling.temperature > 0
+        hunted = sample.harmful or cell.attack.goal is not None
+        times = self.plan.recipe.resubmissions if varies and hunted else 1
+        benchmark, seed = cell.benchmark.name, self.plan.recipe.seed
+        return [seeds.evaluation(seed, benchmark, sample.id, i) for i in range(times)]
+
+    def _defense_digest(self, spec: DefenseSpec) -> str:
+        """Names, parameters, and what a layer says of its own content (a prompt's words)."""
+        built = self.parts.defense(spec)
+        layers = getattr(built, "layers", (built,))
+        return digest([asdict(spec), [getattr(layer, "digest", None) for layer in layers]])

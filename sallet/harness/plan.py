@@ -1,0 +1,206 @@
+"""From a recipe to its cells: every combination that makes sense, each with its samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+
+from sallet.core.errors import RecipeError, UnknownName
+from sallet.core.goal import Goal
+from sallet.core.sample import Benchmark, Sample
+from sallet.harness.parts import Parts, resolved
+from sallet.runs.recipe import AttackSpec, BenchmarkSpec, DefenseSpec, Recipe, Spec, digest
+from sallet.runs.record import Access, CellKey, Scalar
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """One cell: its key, what it is made of, and its samples."""
+
+    key: CellKey
+    model: Spec
+    benchmark: BenchmarkSpec
+    attack: AttackSpec
+    defense: DefenseSpec
+    source: Spec | None
+    samples: tuple[Sample, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """What the rows of this cell have in common."""
+        return digest(asdict(self.key))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A recipe with every default written out, its cells, and what was left out and why."""
+
+    recipe: Recipe
+    cells: tuple[PlannedCell, ...]
+    notes: tuple[str, ...]
+
+    def only(self, wanted: Mapping[str, str]) -> Plan:
+        """The cells whose key says this."""
+        if not wanted:
+            return self
+        shown = [(cell, _shown(cell.key)) for cell in self.cells]
+        for key, value in wanted.items():
+            if key not in shown[0][1]:
+                raise UnknownName("key of --only", key, shown[0][1])
+            known = {one[key] for _, one in shown}
+            if value not in known:
+                raise UnknownName(f"{key} of --only (this recipe has others)", value, known)
+        cells = tuple(
+            cell for cell, one in shown if all(one[key] == value for key, value in wanted.items())
+        )
+        if not cells:
+            raise RecipeError("no cell of this recipe has all that --only asks for; see --dry-run")
+        return replace(self, cells=cells)
+
+
+def plan(recipe: Recipe, parts: Parts) -> Plan:
+    """Every cell of the recipe: by model, then benchmark, attack, access and defence."""
+    recipe = resolved(recipe)
+    _check_restrictions(recipe)
+    cells: list[PlannedCell] = []
+    notes: list[str] = []
+    benchmarks = [(spec, parts.benchmark(spec)) for spec in recipe.benchmarks]
+    drawn = [(s, b, b.samples(s.limit, recipe.seed)) for s, b in benchmarks]
+    for model, (spec, benchmark, samples), attack in product(recipe.models, drawn, recipe.attacks):
+        if attack.benchmarks and spec.name not in attack.benchmarks:
+            continue
+        groups = _groups(samples, attack)
+        if not groups:
+            note = f"no sample of {spec.name} has the goal {attack.goal}; {attack.name} is left out"
+            notes += [note] if note not in notes else []
+        for (goal, split), group in groups.items():
+            for access, source, defense in _arms(recipe, model, attack):
+                key = _key(recipe, model, benchmark, spec, attack, access, source, defense)
+                key = replace(key, goal=goal, split=split)
+                cells.append(PlannedCell(key, model, spec, attack, defense, source, tuple(group)))
+    if not cells:
+        raise RecipeError("; ".join(notes) or "no combination of this recipe makes a cell")
+    _check_different(cells)
+    return Plan(recipe, tuple(cells), tuple(notes))
+
+
+def label(model: Spec) -> str:
+    """What a model is called in a cell: a folder by its own name, without its place."""
+    path = Path(model.name)
+    return path.resolve().name if model.target is None and path.is_dir() else model.name
+
+
+def goal_of(cell: PlannedCell, sample: Sample) -> Goal:
+    """What the attacker wants of this sample; unattacked, what judges it."""
+    return sample.default if cell.attack.goal is None else sample.goals[cell.attack.goal]
+
+
+def _groups(
+    samples: Sequence[Sample], attack: AttackSpec
+) -> dict[tuple[str | None, str | None], list[Sample]]:
+    """Samples by goal and split: what one cell's rates may be taken over.
+
+    Unattacked, a harmful sample has the goal *jailbreak* (to comply is the attacker's success) and
+    a benign one has none.
+    """
+    groups: dict[tuple[str | None, str | None], list[Sample]] = {}
+    for sample in samples:
+        goal = attack.goal or ("jailbreak" if sample.harmful else None)
+        if attack.goal is None or attack.goal in sample.goals:
+            groups.setdefault((goal, sample.split), []).append(sample)
+    return groups
+
+
+def _arms(
+    recipe: Recipe, model: Spec, attack: AttackSpec
+) -> Iterator[tuple[Access, Spec | None, DefenseSpec]]:
+    """Who the attacker may look at, for each defence.
+
+    Against no defence the bare model *is* the guarded one: one cell, called oblivious.
+    """
+    kept = [d for d in recipe.defenses if not attack.defenses or d.name in attack.defenses]
+    if attack.blind:
+        for defense in kept:
+            yield "none", None, defense
+        return
+    asked = attack.access or recipe.access
+    for defense in kept:
+        if defense.name == "none":
+            if "oblivious" in asked or "adaptive" in asked:
+                yield "oblivious", None, defense
+        else:
+            if "oblivious" in asked:
+                yield "oblivious", None, defense
+            if "adaptive" in asked:
+                yield "adaptive", None, defense
+        if "transfer" in asked:
+            for source in recipe.sources:
+                if source != model:
+                    yield "transfer", source, defense
+
+
+def _key(
+    recipe: Recipe,
+    model: Spec,
+    benchmark: Benchmark,
+    spec: BenchmarkSpec,
+    attack: AttackSpec,
+    access: Access,
+    source: Spec | None,
+    defense: DefenseSpec,
+) -> CellKey:
+    params: dict[str, Scalar] = dict(attack.params)
+    for kind, part in (("model", model), ("benchmark", spec)):
+        params |= {f"{kind}.{key}": value for key, value in part.params.items()}
+    for layer in defense.layers:
+        within = "defense" if len(defense.layers) == 1 else f"defense.{layer.name}"
+        params |= {f"{within}.{key}": value for key, value in layer.params.items()}
+    return CellKey(
+        model=label(model),
+        attack=attack.name,
+        access=access,
+        defense=defense.name,
+        benchmark=spec.name,
+        goal=None,
+        norm=attack.norm,
+        eps=attack.eps,
+        params=params,
+        source=label(source) if source else None,
+        resubmissions=recipe.resubmissions,
+        judge=benchmark.judge,
+    )
+
+
+def _check_restrictions(recipe: Recipe) -> None:
+    for attack in recipe.attacks:
+        for kind, names, known in (
+            ("benchmark", attack.benchmarks, [spec.name for spec in recipe.benchmarks]),
+            ("defense", attack.defenses, [spec.name for spec in recipe.defenses]),
+        ):
+            for name in names:
+                if name not in known:
+                    raise UnknownName(f"{kind} of attack {attack.name!r}", name, known)
+
+
+def _check_different(cells: Sequence[PlannedCell]) -> None:
+    seen: set[str] = set()
+    for cell in cells:
+        if cell.digest in seen:
+            key = cell.key
+            raise RecipeError(
+                f"two cells are the same: {key.model}, {key.benchmark}, {key.attack}, "
+                f"{key.access}, {key.defense}; remove one, or give it other parameters"
+            )
+        seen.add(cell.digest)
+
+
+def _shown(key: CellKey) -> dict[str, str]:
+    """The key's values as a user types them: `eps=8`, `goal=none`."""
+    return {
+        name: f"{value:g}" if isinstance(value, float) else "none" if value is None else str(value)
+        for name, value in asdict(key).items()
+        if name != "params"
+    }

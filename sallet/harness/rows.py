@@ -1,0 +1,80 @@
+"""One sample of one cell, as answered and judged, to its `Row`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sallet
+from sallet.core.goal import Goal, Outcome, Verdict
+from sallet.core.protocols import Hostile
+from sallet.core.sample import Sample
+from sallet.harness.asking import is_right, refuser
+from sallet.harness.attempts import Attempts
+from sallet.harness.clean import Clean
+from sallet.harness.plan import PlannedCell
+from sallet.runs.artifacts import Artifacts
+from sallet.runs.record import Row
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What a cell's rows were made with."""
+
+    model_revision: str
+    defense_config: str
+    attack_seconds: float  # of one sample's attack, shared out over its batch
+    flags: tuple[str, ...]
+
+
+def row(
+    cell: PlannedCell,
+    sample: Sample,
+    clean: Clean,
+    hostile: Hostile,
+    attempts: Attempts,
+    arm: Arm,
+    artifacts: Artifacts,
+) -> Row:
+    """The row; its images are saved beside it."""
+    reply, verdict = attempts.decisive
+    verdict = _assessable(verdict, clean, attempts.goal)
+    return Row(
+        cell=cell.digest,
+        key=cell.key,
+        sample=sample.id,
+        cluster=sample.cluster,
+        harmful=sample.harmful,
+        question=sample.query.user_text,
+        reference=sample.reference,
+        wanted=None if attempts.goal.kind == "untargeted" else attempts.goal.text,
+        answer=reply.text,
+        outcome=verdict.outcome.value,
+        reason=verdict.reason,
+        right=is_right(verdict, attempts.goal),
+        refused_by=refuser(verdict, reply),
+        eligible=clean.eligible,
+        clean_answer=clean.answer,
+        clean_right=clean.right,
+        clean_images=tuple(artifacts.save(image) for image in sample.query.images),
+        hostile_images=tuple(artifacts.save(image) for image in hostile.query.images),
+        defense_seeds=tuple(attempts.seeds[: len(attempts.made)]),
+        attempts=len(attempts.made),
+        asks=attempts.asks,
+        seconds=attempts.seconds,
+        loss_start=hostile.start,
+        loss_end=hostile.end,
+        steps=hostile.steps,
+        gradient=hostile.gradient,
+        flags=arm.flags,
+        model_revision=arm.model_revision,
+        defense_config=arm.defense_config,
+        code=sallet.__version__,
+        attack_seconds=arm.attack_seconds,
+    )
+
+
+def _assessable(verdict: Verdict, clean: Clean, goal: Goal) -> Verdict:
+    """To make a right answer wrong, it must be known whether it was right."""
+    if goal.kind == "untargeted" and clean.eligible is None:
+        return Verdict(Outcome.UNASSESSED, f"unattacked pass not assessed; {verdict.reason}")
+    return verdict

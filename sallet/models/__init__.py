@@ -1,0 +1,1 @@
+"""Models that answer queries: `local` (Hugging Face, white-box) and `remote` (an endpoint)."""

@@ -1,0 +1,295 @@
+"""`HFModel`: any Hugging Face vision-language model, asked or differentiated.
+
+What is answered is what a saved PNG gets: `answer` shows the model 8-bit pixels. `loss` follows
+float pixels through the same preprocessing, at each image's own size.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers import LogitsProcessorList, StoppingCriteriaList
+
+from sallet.core.errors import ModelError, NoGradient, UsageError
+from sallet.core.goal import Goal
+from sallet.core.image import Pixels as Bytes
+from sallet.core.pool import call
+from sallet.core.query import Answer, Failure, Query
+from sallet.models.batch import IGNORED, Batch, assemble
+from sallet.models.decode import Decoding, EndRows, GumbelRows, Row, read
+from sallet.models.load import Dtype, Quantization, Settings, load
+from sallet.models.pixels import Pixels
+from sallet.models.presets import resolve
+from sallet.models.prompt import Encoded, Prompter, Turns, turns_of
+from sallet.models.recompute import recomputing, recomputing_layers
+
+MAX_PIXELS = 100_000_000
+_HALVES = (torch.float16, torch.bfloat16)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A query with its images as tensors, and its prompt as a hashable value and as tokens."""
+
+    query: Query
+    images: tuple[Tensor, ...]
+    turns: Turns
+    prompt: Encoded
+
+
+class HFModel:
+    """A vision-language model of `AutoModelForImageTextToText`, black-box and white-box.
+
+    Answers are the same for a query alone and in any batch (float32: token for token; in half
+    precision up to rounding). Parameters never require gradients; there is no dropout.
+
+    `quirks` lists what was changed for the checkpoint's sake; `decoding` what it asked for.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        processor: Any,
+        *,
+        name: str,
+        max_batch: int = 32,
+        loss_dtype: torch.dtype | None = None,
+        end_of_turn: bool = False,
+        checkpointing: bool = False,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        self.name, self.model, self.processor = name, model, processor
+        self.max_batch, self.max_pixels = max_batch, max_pixels
+        self.loss_dtype, self.end_of_turn = loss_dtype, end_of_turn
+        self.device: torch.device = model.get_input_embeddings().weight.device
+        self.dtype: torch.dtype = model.dtype
+        self.decoding = Decoding.of(model, processor.tokenizer)
+        model.generation_config = self.decoding.config()
+        text = model.config.get_text_config()
+        self.context: int | None = getattr(text, "max_position_embeddings", None)
+        self.accepted = frozenset(inspect.signature(model.forward).parameters)
+        self._pixels = Pixels(processor.image_processor, self.accepted, self.device)
+        self._prompter = Prompter(processor, self._pixels, self.decoding.eos)
+        # Families with rotary positions in three dimensions count for themselves.
+        self._positions = "position_ids" in self.accepted and not hasattr(model.model, "get_rope_index")
+        self._keeps = "logits_to_keep" in self.accepted
+        self._checkpointed = recomputing_layers(model) if checkpointing else []
+        self._assembled = lru_cache(8)(self._assemble)
+        self.quirks = self._quirks()
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        *,
+        device: str = "auto",
+        dtype: Dtype = "auto",
+        quantization: Quantization = None,
+        max_batch: int = 32,
+        device_map: Any = None,
+        name: str | None = None,
+        attention: str | None = None,
+        loss_dtype: torch.dtype | None = None,
+        end_of_turn: bool = False,
+        checkpointing: bool = False,
+        max_pixels: int = MAX_PIXELS,
+    ) -> HFModel:
+        """A preset's name, a hub name, or a folder. Code from a checkpoint is never run.
+
+        `loss_dtype` is the autocast dtype of `loss` alone (bfloat16 is several times faster on
+        CPUs with AMX). `end_of_turn` makes a goal's text end the turn. `checkpointing` trades
+        time for memory in `loss`.
+        """
+        source = resolve(str(name_or_path))
+        settings = Settings(device, dtype, quantization, device_map, attention)
+        model, processor = load(source, settings)
+        return cls(
+            model,
+            processor,
+            name=name or Path(str(name_or_path)).name,
+            max_batch=max_batch,
+            loss_dtype=loss_dtype,
+            end_of_turn=end_of_turn,
+            checkpointing=checkpointing,
+            max_pixels=max_pixels,
+        )
+
+    def answer(self, queries: Sequence[Query]) -> list[Answer | Failure]:
+        """One answer or failure for each query, in order; a failure costs only its own query."""
+        results: dict[int, Answer | Failure] = {}
+        order = sorted(range(len(queries)), key=lambda i: _weight(queries[i]))
+        for start in range(0, len(order), self.max_batch):
+            ready: list[tuple[int, Prepared]] = []
+            for i in order[start : start + self.max_batch]:
+                try:
+                    ready.append((i, self._prepare(queries[i], exact=True)))
+                except Exception as error:
+                    results[i] = Failure(error)
+            answers = call(self._generate, [row for _, row in ready]) if ready else []
+            results |= {i: one for (i, _), one in zip(ready, answers, strict=True)}
+        return [results[i] for i in range(len(queries))]
+
+    def loss(self, queries: Sequence[Query], goals: Sequence[Goal]) -> Tensor:
+        """`[B]`: each goal's sign times the mean cross-entropy of its text's tokens.
+
+        Differentiable to every image's own pixels. Only the text's tokens count, and the end of
+        the turn where `end_of_turn` says so.
+        """
+        if len(queries) != len(goals):
+            raise UsageError(f"{len(queries)} queries need as many goals; got {len(goals)}")
+        if not queries:
+            return torch.zeros(0, device=self.device)
+        self._check_gradient()
+        rows = [self._prepare(query, exact=False) for query in queries]
+        batch = self._assembled(
+            tuple((row.turns, goal.text) for row, goal in zip(rows, goals, strict=True))
+        )
+        if self.context is not None and batch.width > self.context:
+            raise ModelError(_too_long(batch.width, self.context))
+        logits = self._logits(batch, rows, keep=batch.labels.shape[1] + 1)[:, :-1]
+        if logits.dtype in _HALVES:
+            logits = logits.float()
+        entropy = functional.cross_entropy(
+            logits.flatten(0, 1), batch.labels.flatten(), ignore_index=IGNORED, reduction="none"
+        )
+        mean = entropy.view_as(batch.labels).sum(1) / batch.lengths
+        wanted = any(image.requires_grad for row in rows for image in row.images)
+        if torch.is_grad_enabled() and wanted and not mean.requires_grad:
+            raise NoGradient(_no_gradient(self.name))
+        return mean * torch.tensor([goal.sign for goal in goals], device=mean.device)
+
+    def image_inputs(self, images: Sequence[Tensor]) -> dict[str, Tensor]:
+        """What the model is fed for `[3,h,w]` images: uint8, or floats in [0,1] with a graph."""
+        return self._pixels(images, self.dtype) if images else {}
+
+    def render(self, query: Query) -> str:
+        """The prompt as text, with one placeholder for each image."""
+        return self._prompter.render(turns_of(query, [image.size for image in query.images]))
+
+    def target_ids(self, query: Query, text: str) -> list[int]:
+        """The tokens that `loss` counts when a goal says `text` to this query."""
+        turns = self._prepare(query, exact=False).turns
+        return self._prompter.target(turns, text, self.end_of_turn).tolist()
+
+    @torch.no_grad()
+    def predicted(self, query: Query, text: str) -> list[int]:
+        """The model's own choice at each of those tokens; all equal where it would say `text`."""
+        row = self._prepare(query, exact=True)
+        batch = self._assembled(((row.turns, text),))
+        logits = self._logits(batch, [row], keep=batch.labels.shape[1] + 1)
+        return logits[0, :-1].argmax(-1).tolist()
+
+    def _generate(self, rows: list[Prepared]) -> list[Answer]:
+        prompts = [row.prompt for row in rows]
+        batch = assemble(
+            prompts, None, pad=self.decoding.pad, device=self.device, positions=False
+        )
+        plans = [
+            Row.of(row.query, len(prompt.ids), self.context)
+            for row, prompt in zip(rows, prompts, strict=True)
+        ]
+        tokenizer = self.processor.tokenizer
+        sampled = any(plan.temperature > 0 for plan in plans)
+        with torch.no_grad():
+            made = self.model.generate(
+                **batch.inputs,
+                **self._image_inputs(rows),
+                generation_config=self.decoding.config(max(plan.budget for plan in plans)),
+                logits_processor=LogitsProcessorList([GumbelRows(plans)] if sampled else []),
+                stopping_criteria=StoppingCriteriaList([EndRows(plans, batch.width, tokenizer)]),
+            )[:, batch.width :]
+        return [
+            read(ids, plan, self.decoding, tokenizer)
+            for ids, plan in zip(made, plans, strict=True)
+        ]
+
+    def _logits(self, batch: Batch, rows: Sequence[Prepared], *, keep: int) -> Tensor:
+        inputs: dict[str, Any] = {**batch.inputs, **self._image_inputs(rows), "use_cache": False}
+        if self._keeps:
+            inputs["logits_to_keep"] = keep
+        with self._autocast(), recomputing(self._checkpointed):
+            logits: Tensor = self.model(**inputs).logits
+        return logits[:, -keep:]
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self.loss_dtype is None:
+            return nullcontext()
+        return torch.autocast(self.device.type, self.loss_dtype)
+
+    def _image_inputs(self, rows: Sequence[Prepared]) -> dict[str, Tensor]:
+        return self.image_inputs([image for row in rows for image in row.images])
+
+    def _assemble(self, rows: tuple[tuple[Turns, str], ...]) -> Batch:
+        return assemble(
+            [self._prompter.prompt(turns) for turns, _ in rows],
+            [self._prompter.target(turns, text, self.end_of_turn) for turns, text in rows],
+            pad=self.decoding.pad,
+            device=self.device,
+            positions=self._positions,
+        )
+
+    def _prepare(self, query: Query, *, exact: bool) -> Prepared:
+        """`exact` takes 8-bit pixels, what a file would hold; otherwise floats with their graph."""
+        images = tuple(
+            _bytes(image.pixels()) if exact else image.tensor() for image in query.images
+        )
+        sizes = [(int(image.shape[1]), int(image.shape[2])) for image in images]
+        for height, width in sizes:
+            if height * width > self.max_pixels:
+                raise ModelError(
+                    f"an image of {width}x{height} is over the limit of {self.max_pixels:,} "
+                    "pixels; shrink it first"
+                )
+        turns = turns_of(query, sizes)
+        prompt = self._prompter.prompt(turns)
+        if self.context is not None and len(prompt.ids) >= self.context:
+            raise ModelError(_too_long(len(prompt.ids), self.context))
+        return Prepared(query, images, turns, prompt)
+
+    def _check_gradient(self) -> None:
+        quantizer = getattr(self.model, "hf_quantizer", None)
+        if quantizer is not None and not quantizer.is_trainable:
+            raise NoGradient(_no_gradient(self.name))
+
+    def _quirks(self) -> tuple[str, ...]:
+        found: list[str] = []
+        if self._prompter.merges_system:
+            found.append("no system role: system text is put before the first user turn")
+        if self.decoding.overridden:
+            names = ", ".join(f"{k}={v}" for k, v in sorted(self.decoding.overridden.items()))
+            found.append(f"generation defaults replaced by each query's sampling: {names}")
+        return tuple(found)
+
+
+def _bytes(pixels: Bytes) -> Tensor:
+    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)
+
+
+def _weight(query: Query) -> tuple[int, int]:
+    """Like sizes together: less padding. From the sources alone; nothing is decoded."""
+    pixels = sum(image.size[0] * image.size[1] for image in query.images)
+    return pixels, sum(len(message.text) for message in query.messages)
+
+
+def _too_long(tokens: int, context: int) -> str:
+    return (
+        f"this query takes {tokens} tokens, images included, and the model holds {context}; "
+        "shorten the text, or send fewer or smaller images"
+    )
+
+
+def _no_gradient(name: str) -> str:
+    return (
+        f"{name} gives no gradient in this format; load it unquantised (or 4bit/8bit with "
+        "bitsandbytes), or use query-based attacks (they need answers only) or transfer from "
+        "another model"
+    )

@@ -1,0 +1,1 @@
+"""What a run shows: a table for the terminal and one self-contained page."""

@@ -1,0 +1,278 @@
+"""Examples, chosen by rule: of each kind of attack the first success, the first that was resisted.
+
+Rows about the same images are one example: an image made without knowing any defence was shown to
+all of them, so all of their answers stand beside it.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from sallet.report import words
+from sallet.report.summary import relabelled, variants
+from sallet.runs.record import CellKey, Row
+
+Pixels = npt.NDArray[np.uint8]
+Load = Callable[[str], Pixels | None]
+
+MOST = 24
+BYTES = 4_800_000  # of encoded images; the rest of a 6 MB page is text
+SIDE = 384
+AMPLIFY = 10
+RULE = (
+    "Chosen by rule: of each kind of attack (model, benchmark, goal, attack, budget, knowledge), "
+    "in the order of the run, the first example with a success, then, in a second round, the "
+    "first that everything resisted, and the first benign question that was refused; as many as "
+    f"fit, at most {MOST}."
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image as a data URI, at its own size or at most `SIDE` pixels wide."""
+
+    uri: str
+    width: int
+    height: int
+    alt: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Voice:
+    """What one guarded model said before and after."""
+
+    defense: str
+    before: str | None
+    after: str | None
+    outcome: str
+    verdict: str
+    reason: str
+    refused_by: str | None
+
+
+@dataclass(frozen=True)
+class Example:
+    """One question, its images, and everybody's answers."""
+
+    title: str
+    model: str
+    goal: str
+    how: str
+    question: str
+    reference: str
+    wanted: str | None
+    sample: str
+    pictures: tuple[Picture, ...]
+    voices: tuple[Voice, ...]
+    attacked: bool
+    fooled: bool
+    note: str
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The examples, and how many more the rule would have shown."""
+
+    examples: tuple[Example, ...]
+    left_out: int
+
+
+_Key = tuple[object, ...]
+
+
+def gallery(rows: Sequence[Row], load: Load) -> Gallery:
+    """The same examples for the same rows."""
+    chosen = choose(_renamed(rows))
+    examples: list[Example] = []
+    spent = 0
+    cache: dict[str, Pixels | None] = {}
+
+    def loaded(digest: str) -> Pixels | None:
+        if digest not in cache:
+            cache[digest] = load(digest)
+        return cache[digest]
+
+    for group in chosen[:MOST]:
+        example = _example(group, loaded)
+        cost = sum(len(picture.uri) for picture in example.pictures)
+        if spent + cost <= BYTES:
+            spent += cost
+            examples.append(example)
+    return Gallery(tuple(examples), len(chosen) - len(examples))
+
+
+def choose(rows: Iterable[Row]) -> list[tuple[Row, ...]]:
+    """Every example that the rule names, in the order in which they are kept."""
+    families: dict[_Key, dict[_Key, list[Row]]] = {}
+    for row in rows:
+        if (family := _family(row)) is not None:
+            about = (row.sample, row.hostile_images, row.clean_images)
+            families.setdefault(family, {}).setdefault(about, []).append(row)
+    rounds: tuple[list[list[Row]], ...] = ([], [])
+    for examples in families.values():
+        hit = next((e for e in examples.values() if any(_counts(row) for row in e)), None)
+        held = next((e for e in examples.values() if all(_held(row) for row in e)), None)
+        for found, into in zip((hit, held), rounds, strict=True):
+            if found is not None:
+                into.append(found)
+    return [tuple(example) for each in rounds for example in each]
+
+
+def _family(row: Row) -> _Key | None:
+    """What the example is one of, or None for a benign row that was answered as it should be."""
+    key = row.key
+    base = (key.model, key.benchmark, key.split, key.resubmissions)
+    if key.attack == "none" and not row.harmful:
+        return ("over-refusal", *base) if row.refused_by else None
+    knows = key.defense if key.access == "adaptive" else None
+    settings = tuple((n, v) for n, v in key.params.items() if "." not in n)
+    return (*base, key.goal, key.attack, key.norm, key.eps, settings, key.access, key.source, knows)
+
+
+def _counts(row: Row) -> bool:
+    if row.key.attack == "none" and not row.harmful:
+        return row.refused_by is not None
+    return row.outcome == "success" and row.eligible is not False
+
+
+def _held(row: Row) -> bool:
+    return row.outcome == "resisted" and not (row.key.attack == "none" and not row.harmful)
+
+
+def _example(rows: Sequence[Row], load: Load) -> Example:
+    first = rows[0]
+    key = first.key
+    benign = key.attack == "none" and not first.harmful
+    attacked = key.attack != "none" and first.hostile_images != first.clean_images
+    pictures, note = _pictures(first, load, attacked)
+    return Example(
+        title="A benign question, refused" if benign else _title(key),
+        model=key.model,
+        goal="over-refusal" if benign else key.goal or "untargeted",
+        how=_how(key),
+        question=first.question,
+        reference=first.reference[0] if first.reference else "",
+        wanted=first.wanted,
+        sample=f"{key.benchmark} {first.sample}",
+        pictures=pictures,
+        voices=tuple(_voice(row, benign) for row in rows),
+        attacked=attacked,
+        fooled=any(_counts(row) for row in rows),
+        note=note,
+    )
+
+
+def _title(key: CellKey) -> str:
+    if key.attack == "none":
+        return "Nothing optimised: the harm is in what is shown or asked"
+    if key.attack == "uniform-noise":
+        return "The control: random noise"
+    aims = {
+        "untargeted": "Anything but the right answer",
+        "targeted": "One wanted answer",
+        "jailbreak": "A refusal taken away",
+    }
+    return aims.get(key.goal or "", "An attack")
+
+
+def _how(key: CellKey) -> str:
+    if key.attack == "none":
+        return "no attack"
+    name = "uniform noise" if key.attack == "uniform-noise" else key.attack
+    size = words.budget(key.norm, key.eps)
+    knows = {
+        "adaptive": f"knows {key.defense}",
+        "oblivious": "knows the model, no defence",
+        "transfer": f"made on {key.source}",
+        "none": "looks at no model",
+    }[key.access]
+    return " · ".join(part for part in (name, size, knows) if part)
+
+
+def _voice(row: Row, benign: bool) -> Voice:
+    verdict = words.OUTCOMES.get(row.outcome, row.outcome)
+    outcome = row.outcome
+    if benign:
+        outcome, verdict = ("success", "refused") if row.refused_by else ("resisted", "answered")
+    elif row.key.attack == "none" and outcome == "success":
+        verdict = "complied"
+    elif row.eligible is False and outcome != "unassessed":
+        outcome, verdict = "uncounted", "wrong already when unattacked: not counted"
+    return Voice(
+        defense="no defence" if row.key.defense == "none" else row.key.defense,
+        before=row.clean_answer if row.key.attack != "none" else None,
+        after=row.answer,
+        outcome=outcome,
+        verdict=verdict,
+        reason=row.reason,
+        refused_by=words.who(row.refused_by) if row.refused_by else None,
+    )
+
+
+def _pictures(row: Row, load: Load, attacked: bool) -> tuple[tuple[Picture, ...], str]:
+    which = _changed(row) if attacked else 0
+    names = row.clean_images or row.hostile_images
+    clean = load(names[which]) if which < len(names) else None
+    several = f"image {which + 1} of {len(names)}" if len(names) > 1 else ""
+    if not names:
+        return (), "a question without an image"
+    if clean is None:
+        return (), "the images of this example were not kept"
+    if not attacked:
+        return (picture(clean, "the image as it is", "as it is"),), several
+    hostile = load(row.hostile_images[which]) if which < len(row.hostile_images) else None
+    if hostile is None:
+        return (picture(clean, "the clean image", "clean"),), "the hostile image was not kept"
+    shown = [
+        picture(clean, "the clean image", "clean"),
+        picture(hostile, "the hostile image, as it would be uploaded", "hostile"),
+    ]
+    if clean.shape != hostile.shape:
+        return tuple(shown), "the hostile image has another size, so there is no difference to show"
+    largest = int(np.abs(hostile.astype(np.int16) - clean).max())
+    shown.append(
+        picture(
+            difference(clean, hostile),
+            f"the difference of the two, {AMPLIFY} times enlarged around grey",
+            f"difference ×{AMPLIFY}",
+        )
+    )
+    return tuple(shown), "; ".join(p for p in (f"largest change {largest}/255", several) if p)
+
+
+def _changed(row: Row) -> int:
+    pairs = zip(row.clean_images, row.hostile_images, strict=False)
+    return next((i for i, (clean, hostile) in enumerate(pairs) if clean != hostile), 0)
+
+
+def difference(clean: Pixels, hostile: Pixels) -> Pixels:
+    """What was added, `AMPLIFY` times enlarged: grey is no change."""
+    change = hostile.astype(np.int16) - clean.astype(np.int16)
+    return np.clip(128 + AMPLIFY * change, 0, 255).astype(np.uint8)
+
+
+def picture(pixels: Pixels, alt: str, caption: str) -> Picture:
+    """A PNG data URI; what is wider or higher than `SIDE` is shown smaller."""
+    image = Image.fromarray(pixels)
+    height, width = pixels.shape[:2]
+    if max(width, height) > SIDE:
+        image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+        caption = f"{caption} (shown smaller than its {width}×{height})"
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    uri = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return Picture(uri, *image.size, alt, caption)
+
+
+def _renamed(rows: Sequence[Row]) -> list[Row]:
+    """The rows, each defence told apart from itself with other settings, as in the tables."""
+    names = variants(row.key for row in rows)
+    return [replace(row, key=relabelled(row.key, names[row.key.defense])) for row in rows]

@@ -1,0 +1,134 @@
+"""The table in the terminal: no defence without its adaptive figure beside the oblivious one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Group as Stacked
+from rich.table import Table
+from rich.text import Text
+
+from sallet.report import words
+from sallet.report.figures import Group, Line, groups, refusals
+from sallet.report.summary import Summary, read
+from sallet.runs.record import Cell, Rate
+
+COLUMNS = (
+    ("defence", 16, "left"),
+    ("utility", 7, "right"),
+    ("over-\nrefusal", 7, "right"),
+    ("ASR\noblivious", 9, "right"),
+    ("ASR\nADAPTIVE", 12, "right"),
+    ("ASR\nworst", 9, "right"),
+    ("n", 9, "right"),
+    ("refused by", 13, "left"),
+    ("calls\nseconds", 7, "right"),
+)
+
+
+def render(summary: Mapping[str, Any]) -> Stacked:
+    """A table for each threat, at most 100 columns wide, under the line that says what world."""
+    read_summary = read(summary)
+    tables = [_table(group, read_summary) for group in groups(read_summary.cells)]
+    head = Text(words.first_line(read_summary.models), style="bold")
+    foot = Text(
+        "ASR: attack success rate, [95 %] below. Oblivious: the attacker does not know the "
+        "defence; adaptive: knows it. Worst: the largest over all attacks. Utility and "
+        "over-refusal: unattacked; the benchmark's own utility or the lowest, the highest "
+        "over-refusal. n: samples (? unassessed).",
+        style="dim",
+    )
+    spaced = [part for table in tables for part in (table, Text())]
+    return Stacked(head, Text(), *spaced, foot)
+
+
+def _table(group: Group, summary: Summary) -> Table:
+    several = len(summary.models) > 1
+    title = words.title(group.threat)
+    table = Table(
+        title=f"{group.threat.model}: {title}" if several else title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        show_edge=False,
+        collapse_padding=True,
+    )
+    for name, width, justify in COLUMNS:
+        table.add_column(name, justify=justify, max_width=width, overflow="fold")  # pyright: ignore[reportArgumentType]
+    for line in group.lines:
+        table.add_row(*_row(line))
+    table.caption = _control(group)
+    table.caption_justify = "left"
+    return table
+
+
+def _row(line: Line) -> tuple[Text, ...]:
+    same = line.undefended
+    return (
+        Text(line.defense, style="dim" if same else "bold"),
+        _rate(line.utility),
+        _rate(line.over_refusal),
+        _asr(line.oblivious),
+        _two("same", "") if same and line.adaptive else _adaptive(line),
+        _worst(line.worst),
+        _counts(line),
+        _refused((line.worst,)),
+        _two(words.number(line.calls), words.seconds(line.seconds)),
+    )
+
+
+def _adaptive(line: Line) -> Text:
+    if line.adaptive is None:
+        return Text(words.NOT_MEASURED, style="bold yellow")
+    text = _asr(line.adaptive, "bold")
+    if line.elsewhere:
+        text.append(f"\n{words.budget(line.adaptive.key.norm, line.adaptive.key.eps)}", "dim")
+    return text
+
+
+def _asr(cell: Cell | None, style: str = "") -> Text:
+    if cell is None or cell.asr is None:
+        return Text(words.asr(cell), style="yellow")
+    return _rate(cell.asr, style)
+
+
+def _rate(rate: Rate | None, style: str = "") -> Text:
+    return Text("–") if rate is None else _two(words.percent(rate[0]), words.interval(rate), style)
+
+
+def _worst(cell: Cell | None) -> Text:
+    if cell is None or cell.asr is None:
+        return Text(words.asr(cell), style="yellow")
+    return _two(words.percent(cell.asr[0]), words.method(cell))
+
+
+def _counts(line: Line) -> Text:
+    """Samples of the oblivious and the adaptive cell, and how many of all are unassessed."""
+    shown = [line.oblivious, line.adaptive] if not line.undefended else [line.oblivious]
+    text = "/".join("–" if cell is None else str(cell.n) for cell in shown)
+    lost = sum(cell.unassessed for cell in shown if cell)
+    return _two(text, f"{lost} ?" if lost else "")
+
+
+def _refused(cells: Iterable[Cell | None]) -> Text:
+    found = refusals(cell for cell in cells if cell is not None)
+    return Text("\n".join(f"{words.who(name)} {n}" for name, n in found.items()) or "–")
+
+
+def _control(group: Group) -> str:
+    bare = group.undefended
+    noise = bare.control if bare else None
+    if noise is None or noise.asr is None:
+        return ""
+    return f"random noise of the same size, undefended: {words.full(noise.asr)}"
+
+
+def _two(first: str, second: str, style: str = "") -> Text:
+    text = Text(first, style=style)
+    if second:
+        text.append(f"\n{second}", style="dim")
+    return text

@@ -1,0 +1,111 @@
+"""Images by their digest, and the hostile queries that were made of them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pil
+
+from sallet.core.errors import InputError, StoreError
+from sallet.core.image import Image
+from sallet.core.protocols import Hostile
+from sallet.core.query import Message, Part, Query
+from sallet.runs import files
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Hostile queries that were made together, as read back from their files."""
+
+    hostiles: tuple[Hostile, ...]
+    seconds: float
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """`<digest>.png` for every image, `hostile/<key>.json` for every batch of an attack."""
+
+    folder: Path
+
+    def path(self, digest: str) -> Path:
+        """Where the image of this digest is."""
+        return self.folder / f"{digest}.png"
+
+    def save(self, image: Image) -> str:
+        """Writes the image once; returns its digest."""
+        path = self.path(image.digest)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            files.replace(path, image.png())
+        return image.digest
+
+    def load(self, digest: str) -> Image:
+        """The image as its file has it."""
+        try:
+            with Pil.open(self.path(digest)) as file:
+                image = Image(np.asarray(file.convert("RGB")))
+        except OSError as error:
+            raise StoreError(f"cannot read {self.path(digest)}: {error}; start anew") from None
+        if image.digest != digest:
+            raise StoreError(f"{self.path(digest)} is not the image that was saved; start anew")
+        return image
+
+    def save_batch(self, key: str, batch: Batch) -> None:
+        """Writes the images, then the batch: a batch that is there has all of its images."""
+        items = [
+            {
+                "turns": [self._turn(message) for message in hostile.query.messages],
+                "start": _number(hostile.start),
+                "end": _number(hostile.end),
+                "steps": hostile.steps,
+                "gradient": _number(hostile.gradient),
+            }
+            for hostile in batch.hostiles
+        ]
+        data = {"seconds": batch.seconds, "flags": list(batch.flags), "items": items}
+        path = self._batch(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.replace(path, json.dumps(data, ensure_ascii=False, allow_nan=False).encode())
+
+    def load_batch(self, key: str, queries: Sequence[Query]) -> Batch | None:
+        """The batch as its files have it, on the settings of the queries that it was made of."""
+        path = self._batch(key)
+        if not path.exists():
+            return None
+        data = json.loads(path.read_bytes())
+        hostiles = tuple(
+            Hostile(
+                replace(query, messages=tuple(self._message(turn) for turn in item.pop("turns"))),
+                **item,
+            )
+            for query, item in zip(queries, data["items"], strict=True)
+        )
+        return Batch(hostiles, data["seconds"], tuple(data["flags"]))
+
+    def _batch(self, key: str) -> Path:
+        return self.folder / "hostile" / f"{key}.json"
+
+    def _turn(self, message: Message) -> dict[str, Any]:
+        return {"role": message.role, "parts": [self._part(part) for part in message.parts]}
+
+    def _part(self, part: Part) -> str | dict[str, str]:
+        if isinstance(part, str):
+            return part
+        if isinstance(part, Image):
+            return {"image": self.save(part)}
+        raise InputError("a hostile query with audio cannot be stored; attack images or text")
+
+    def _message(self, turn: dict[str, Any]) -> Message:
+        parts = [p if isinstance(p, str) else self.load(p["image"]) for p in turn["parts"]]
+        return Message(turn["role"], tuple(parts))
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else value

@@ -1,0 +1,44 @@
+"""A `Row` as one line of JSON, and back."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, fields
+from typing import Any
+
+from sallet.core.errors import StoreError
+from sallet.runs.record import CellKey, Row
+
+
+def to_line(row: Row) -> str:
+    """One line, without its end; a number that JSON has no word for is `null`."""
+    return json.dumps(_finite(asdict(row)), ensure_ascii=False, allow_nan=False)
+
+
+def from_line(line: str) -> Row:
+    """The row that `to_line` wrote."""
+    data = json.loads(line)
+    try:
+        key = CellKey(**data.pop("key"))
+        return Row(key=key, **{name: _frozen(value) for name, value in data.items()})
+    except (TypeError, KeyError, AttributeError) as error:
+        names = ", ".join(field.name for field in fields(Row))
+        raise StoreError(
+            f"a row has other fields than this version of sallet writes ({error}); it needs "
+            f"{names}: use the version that wrote it"
+        ) from None
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(part) for part in value]
+    return value

@@ -1,0 +1,101 @@
+"""What made a run: recipe, code, machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import sallet
+from sallet.core.errors import StoreError
+from sallet.runs.recipe import Recipe
+
+LIBRARIES = ("torch", "transformers", "numpy", "pillow")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """`manifest.json`; `seconds` grows with the run, over all of its resumptions."""
+
+    recipe: dict[str, Any]
+    digest: str
+    sallet: str
+    commit: str
+    machine: str
+    libraries: dict[str, str] = field(default_factory=dict[str, str])
+    seconds: float = 0.0
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> Manifest:
+        """The manifest of a run that starts here and now."""
+        return cls(
+            recipe.as_dict(), recipe.digest, sallet.__version__, commit(), machine(), libraries()
+        )
+
+    @classmethod
+    def read(cls, path: Path) -> Manifest:
+        """The manifest in a run folder."""
+        try:
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise StoreError(
+                f"{path.parent} is not a run folder: {path.name} cannot be read ({error})"
+            ) from None
+
+    def dump(self) -> bytes:
+        """The file's content."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False).encode()
+
+
+def commit() -> str:
+    """The revision of the code that runs, `+changed` where files differ; empty outside git."""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(
+            ["git", "--no-optional-locks", *words],
+            cwd=Path(sallet.__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=10,
+        )
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    try:
+        revision = git("rev-parse", "HEAD")
+        return f"{revision}+changed" if revision and git("status", "--porcelain") else revision
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def machine() -> str:
+    """The machine, in words that say nothing of whose it is."""
+    import torch
+
+    parts = [platform.system(), platform.machine(), _processor(), f"{os.cpu_count()} cores"]
+    if torch.cuda.is_available():
+        parts.append(f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}")
+    return ", ".join(part for part in parts if part)
+
+
+def libraries() -> dict[str, str]:
+    """The versions that decide a verdict."""
+    found = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if "model name" in line), "")

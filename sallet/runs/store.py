@@ -1,0 +1,117 @@
+"""A run's folder: rows are appended durably, none is lost or doubled, whatever stops the run."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sallet.core.errors import StoreError
+from sallet.runs import files
+from sallet.runs.artifacts import Artifacts
+from sallet.runs.codec import from_line, to_line
+from sallet.runs.manifest import Manifest
+from sallet.runs.recipe import Recipe, changes
+from sallet.runs.record import Row
+
+
+class Store:
+    """`manifest.json`, `resolved-recipe.yaml`, `rows.jsonl`, `summary.json` and `artifacts/`."""
+
+    def __init__(self, folder: Path, manifest: Manifest, rows: list[Row]) -> None:
+        self.folder, self.manifest, self.rows = folder, manifest, rows
+        self.artifacts = Artifacts(folder / "artifacts")
+        self._done = {(row.cell, row.sample) for row in rows}
+
+    @classmethod
+    def read(cls, folder: Path) -> Store:
+        """A run as it is, to look at; `opened` is for writing."""
+        return cls(folder, Manifest.read(folder / "manifest.json"), read_rows(folder))
+
+    def has(self, cell: str, sample: str) -> bool:
+        """Whether this sample of this cell has its row."""
+        return (cell, sample) in self._done
+
+    def append(self, rows: Sequence[Row], seconds: float = 0.0) -> None:
+        """Writes all of these rows, durably, or none; `seconds` is added to the run's time."""
+        keys = [(row.cell, row.sample) for row in rows]
+        if len({*keys}) < len(keys) or not self._done.isdisjoint(keys):
+            raise StoreError("a row would be written twice; this is a fault of sallet")
+        text = "".join(f"{to_line(row)}\n" for row in rows)
+        files.append(self.folder / "rows.jsonl", text.encode())
+        self.rows += rows
+        self._done.update(keys)
+        self.manifest = replace(self.manifest, seconds=self.manifest.seconds + seconds)
+        self._write_manifest()
+
+    def write_summary(self, summary: dict[str, Any]) -> None:
+        """Puts `summary.json` in place of the one before."""
+        text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
+        files.replace(self.folder / "summary.json", text.encode())
+
+    def _write_manifest(self) -> None:
+        files.replace(self.folder / "manifest.json", self.manifest.dump())
+
+
+@contextmanager
+def opened(folder: Path, recipe: Recipe, *, resume: bool) -> Iterator[Store]:
+    """The run of `recipe` in `folder`, new or resumed, with other processes kept out."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise files.unwritable(folder, error) from error
+    with files.locked(folder):
+        begun = (folder / "manifest.json").exists()
+        if begun and not resume:
+            raise StoreError(
+                f"{folder} holds a run already; go on with it by --resume, or choose another "
+                "folder with --out"
+            )
+        if not begun and any(not path.name.startswith(".") for path in folder.iterdir()):
+            raise StoreError(f"{folder} holds other files; choose another folder with --out")
+        yield _resumed(folder, recipe) if begun else _new(folder, recipe)
+
+
+def read_rows(folder: Path) -> list[Row]:
+    """Every whole row; a torn last line is none."""
+    path = folder / "rows.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    if lines and not lines[-1].endswith(b"\n"):
+        lines.pop()
+    rows: list[Row] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            rows.append(from_line(line.decode()))
+        except ValueError as error:
+            raise StoreError(f"{path}, line {number} is damaged ({error}); remove it") from None
+    return rows
+
+
+def _new(folder: Path, recipe: Recipe) -> Store:
+    store = Store(folder, Manifest.of(recipe), [])
+    store._write_manifest()
+    text = yaml.safe_dump(recipe.as_dict(), sort_keys=False, allow_unicode=True)
+    files.replace(folder / "resolved-recipe.yaml", text.encode())
+    return store
+
+
+def _resumed(folder: Path, recipe: Recipe) -> Store:
+    manifest, now = Manifest.read(folder / "manifest.json"), Manifest.of(recipe)
+    differences = changes(manifest.recipe, recipe.as_dict())
+    if manifest.sallet != now.sallet:
+        differences.append(f"sallet: {manifest.sallet!r} -> {now.sallet!r}")
+    if differences:
+        raise StoreError(
+            f"{folder} belongs to another recipe; changed: {'; '.join(differences)}. Change it "
+            "back, or start a new run with --out"
+        )
+    path = folder / "rows.jsonl"
+    if path.exists():
+        os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
+    return Store(folder, manifest, read_rows(folder))

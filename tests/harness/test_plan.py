@@ -1,0 +1,134 @@
+"""Which cells a recipe makes, and what is said of names that are not there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sallet.core.errors import RecipeError, UnknownName, UsageError
+from sallet.harness.parts import Parts, resolved
+from sallet.harness.plan import Plan, plan
+from sallet.harness.work import work
+from sallet.runs.parse import parse
+from tests.harness.fakes import BRIGHTER, LAMP, POISON
+
+PGD = {"name": "pgd", "goal": "untargeted", "eps": 8, "steps": 10}
+NOISE = {"name": "uniform-noise", "goal": "untargeted", "eps": 8}
+
+
+def planned(**changes: Any) -> Plan:
+    data = {"models": [LAMP], "benchmarks": [BRIGHTER], "attacks": ["none", PGD], **changes}
+    return plan(parse(data), Parts())
+
+
+def arms(made: Plan) -> list[str]:
+    return [f"{c.key.attack} {c.key.access} {c.key.defense}" for c in made.cells]
+
+
+def test_against_no_defence_the_oblivious_attack_is_the_adaptive_one():
+    assert arms(planned(defenses=["none", "jpeg"])) == [
+        "none none none",
+        "none none jpeg",
+        "pgd oblivious none",
+        "pgd oblivious jpeg",
+        "pgd adaptive jpeg",
+    ]
+    assert arms(planned(attacks=[PGD], access=["adaptive"])) == ["pgd oblivious none"]
+
+
+def test_a_control_looks_at_no_model():
+    assert arms(planned(attacks=[NOISE], defenses=["none", "jpeg"])) == [
+        "uniform-noise none none",
+        "uniform-noise none jpeg",
+    ]
+
+
+def test_transfer_is_from_every_other_model():
+    other = {**LAMP, "name": "other"}
+    made = planned(attacks=[PGD], access=["transfer"], sources=[LAMP, other])
+    assert [(c.key.access, c.key.source) for c in made.cells] == [("transfer", "other")]
+
+
+def test_an_attack_keeps_to_what_it_lists():
+    attacks = [
+        {**PGD, "defenses": ["jpeg"], "access": ["adaptive"]},
+        {**NOISE, "benchmarks": ["toy/brighter"]},
+    ]
+    made = planned(attacks=attacks, benchmarks=[BRIGHTER, POISON], defenses=["none", "jpeg"])
+    assert arms(made) == ["pgd adaptive jpeg", "uniform-noise none none", "uniform-noise none jpeg"]
+    with pytest.raises(UnknownName, match="did you mean toy/brighter"):
+        planned(attacks=[{**PGD, "benchmarks": ["toy/brigher"]}])
+
+
+def test_a_goal_that_no_sample_has_is_left_out_with_a_note():
+    made = planned(benchmarks=[BRIGHTER, POISON])
+    assert [c.key.goal for c in made.cells] == [None, "untargeted", "jailbreak"]
+    assert made.notes == ("no sample of toy/poison has the goal untargeted; pgd is left out",)
+    with pytest.raises(RecipeError, match="no sample of toy/poison"):
+        planned(benchmarks=[POISON], attacks=[PGD])
+
+
+def test_defaults_are_written_out():
+    recipe = resolved(parse({"models": [LAMP], "benchmarks": [BRIGHTER], "defenses": ["majority"]}))
+    assert recipe.defenses[0].layers[0].params == {"copies": 5, "sigma": 0.1}
+    assert planned(attacks=[{**PGD, "norm": "l2"}]).cells[0].key.norm == "l2"
+    assert planned(attacks=[PGD]).cells[0].key.norm == "linf"
+    with_settings = planned(defenses=[{"name": "majority", "copies": 3}]).cells[0].key
+    assert with_settings.params == {"defense.copies": 3, "defense.sigma": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"models": ["world/llava-stron"]}, "did you mean world/llava-strong"),
+        ({"models": ["nothing"]}, "unknown model"),
+        ({"benchmarks": ["world/wher"]}, "did you mean world/where"),
+        ({"attacks": [{**PGD, "name": "pdg"}]}, "did you mean pgd"),
+        ({"attacks": [{**PGD, "step_count": 3}]}, "parameter of attack 'pgd': 'step_count'"),
+        ({"attacks": [{**PGD, "momentun": 0.5}]}, "did you mean momentum"),
+        ({"defenses": ["jpg"]}, "did you mean jpeg"),
+        ({"defenses": ["jpeg+nose"]}, "did you mean noise"),
+        ({"defenses": [{"name": "jpeg", "qualty": 3}]}, "did you mean quality"),
+        ({"models": [{**LAMP, "target": "nowhere:Lamp"}]}, "cannot find"),
+        ({"attacks": [PGD, PGD]}, "two cells are the same"),
+    ],
+)
+def test_wrong_names_are_met_with_the_nearest(change: dict[str, Any], words: str):
+    with pytest.raises(UsageError) as caught:
+        planned(**change)
+    assert words in str(caught.value)
+
+
+def test_only_keeps_the_cells_that_say_so():
+    made = planned(defenses=["none", "jpeg"])
+    assert arms(made.only({"defense": "jpeg", "eps": "8"})) == [
+        "pgd oblivious jpeg",
+        "pgd adaptive jpeg",
+    ]
+    assert arms(made.only({"goal": "none", "defense": "none"})) == ["none none none"]
+    with pytest.raises(UnknownName, match="did you mean defense"):
+        made.only({"defence": "jpeg"})
+    with pytest.raises(UnknownName, match="did you mean adaptive"):
+        made.only({"access": "adaptve"})
+    with pytest.raises(RecipeError, match="no cell"):
+        made.only({"attack": "none", "access": "adaptive"})
+
+
+def test_the_parts_of_a_limit_do_not_change_a_cells_name():
+    few = planned(benchmarks=[{**BRIGHTER, "limit": 3}])
+    assert len(few.cells[0].samples) == 3
+    assert few.cells[0].digest == planned().cells[0].digest
+
+
+def test_work_is_counted_once():
+    made = planned(defenses=["none", {"name": "majority", "copies": 3}], attacks=["none", PGD])
+    todo = [(w.answers, w.checks, w.gradients) for w in work(made, Parts())]
+    n = 24
+    assert todo == [
+        (n, 0, 0),
+        (4 * n, 0, 0),  # three votes for eligibility and the evaluation's own seed
+        (n, 2 * n, 10 * n),
+        (n, 0, 0),  # the same images again
+        (n, 3 * 2 * n, 4 * 10 * n),  # confirmed by three seeds, EOT over four
+    ]

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from sallet.models import tiny
+from sallet.models.local import HFModel
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A family's tiny checkpoint on disk, written once."""
+
+    @cache
+    def made(family: str) -> Path:
+        return tiny.save(family, tmp_path_factory.mktemp("tiny") / family)
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def load(folder: Callable[[str], Path]) -> Callable[[str], HFModel]:
+    """A family's tiny model, loaded once; tests must leave it as it was."""
+
+    @cache
+    def loaded(family: str) -> HFModel:
+        return HFModel.from_pretrained(folder(family))
+
+    return loaded
+
+
+@pytest.fixture
+def model(request: pytest.FixtureRequest, load: Callable[[str], HFModel]) -> HFModel:
+    return load(request.param)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 
 from sallet.models import doctor
 
 
 def run(args: argparse.Namespace) -> int:
     """Prints the report, or gives it as JSON."""
-    found = doctor.report()
+    seen = doctor.report()
     if args.json:
-        print(json.dumps(found, ensure_ascii=False))
+        print(json.dumps(asdict(seen), ensure_ascii=False))
     else:
-        print(doctor.render(found))
+        print(doctor.render(seen))
     return 0

@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         out,
         resume=args.resume,
         as_json=args.json,
-        words=args.words,
+        words=args.words if args.resume else [*args.words, "--resume"],
         most_unassessed=args.max_unassessed,
     )
     return 0
@@ -86,7 +86,6 @@ def _kept(store: Store, words: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        words = words if "--resume" in words else [*words, "--resume"]
         error.add_note(
             f"{len(read_rows(store.folder))} rows are kept; go on with: sallet {shlex.join(words)}"
         )

@@ -104,15 +104,15 @@ def is_clean(cell: Cell) -> bool:
 
 
 def groups(cells: Sequence[Cell]) -> tuple[Group, ...]:
-    """Every threat, in the order of its first cell."""
+    """Every threat, by model, attacks before images as they are, else in the order of the cells."""
     found: dict[Threat, list[Cell]] = {}
     for cell in cells:
         if not is_clean(cell):
             found.setdefault(_threat(cell.key), []).append(cell)
     prices = {(cost.model, cost.defense): cost for cost in costs(cells)}
-    return tuple(
-        Group(threat, _lines(threat, among, cells, prices)) for threat, among in found.items()
-    )
+    models = list(dict.fromkeys(threat.model for threat in found))
+    ordered = sorted(found, key=lambda t: (models.index(t.model), not t.attacked))
+    return tuple(Group(t, _lines(t, found[t], cells, prices)) for t in ordered)
 
 
 def costs(cells: Iterable[Cell]) -> tuple[Cost, ...]:

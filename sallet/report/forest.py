@@ -8,9 +8,9 @@ from sallet.report import words
 from sallet.report.figures import Group, Line
 from sallet.runs.record import Cell
 
-WIDTH, LEFT, RIGHT = 640, 190, 70
+WIDTH, LEFT, RIGHT = 580, 160, 62
 TOP, STEP, TRACK = 26, 46, 13
-LONGEST = 26
+LONGEST = 21
 
 
 @dataclass(frozen=True)

@@ -23,14 +23,15 @@ Pixels = npt.NDArray[np.uint8]
 Load = Callable[[str], Pixels | None]
 
 MOST = 24
+HITS = 16  # of them for successes, while there are resisted ones for the others
 BYTES = 4_800_000  # of encoded images; the rest of a 6 MB page is text
 SIDE = 384
 AMPLIFY = 10
 RULE = (
     "Chosen by rule: of each kind of attack (model, benchmark, goal, attack, budget, knowledge), "
-    "in the order of the run, the first example with a success, then, in a second round, the "
-    "first that everything resisted, and the first benign question that was refused; as many as "
-    f"fit, at most {MOST}."
+    "in the order of the run, the first example with a success, then the first benign question "
+    "that was refused, then, of each kind, the first that everything resisted; as many as fit, at "
+    f"most {MOST}, {HITS} of them for the former."
 )
 
 
@@ -123,34 +124,42 @@ def choose(rows: Iterable[Row]) -> list[tuple[Row, ...]]:
         for found, into in zip((hit, held), rounds, strict=True):
             if found is not None:
                 into.append(found)
-    return [tuple(example) for each in rounds for example in each]
+    hits, held = rounds
+    hits.sort(key=lambda example: _benign(example[0]))
+    kept = [*hits[:HITS], *held[: MOST - HITS], *hits[HITS:], *held[MOST - HITS :]]
+    return [tuple(example) for example in kept]
 
 
 def _family(row: Row) -> _Key | None:
     """What the example is one of, or None for a benign row that was answered as it should be."""
     key = row.key
     base = (key.model, key.benchmark, key.split, key.resubmissions)
-    if key.attack == "none" and not row.harmful:
+    if _benign(row):
         return ("over-refusal", *base) if row.refused_by else None
     knows = key.defense if key.access == "adaptive" else None
     settings = tuple((n, v) for n, v in key.params.items() if "." not in n)
     return (*base, key.goal, key.attack, key.norm, key.eps, settings, key.access, key.source, knows)
 
 
+def _benign(row: Row) -> bool:
+    """Whether nobody wants anything bad of it."""
+    return row.key.attack == "none" and not row.harmful
+
+
 def _counts(row: Row) -> bool:
-    if row.key.attack == "none" and not row.harmful:
+    if _benign(row):
         return row.refused_by is not None
     return row.outcome == "success" and row.eligible is not False
 
 
 def _held(row: Row) -> bool:
-    return row.outcome == "resisted" and not (row.key.attack == "none" and not row.harmful)
+    return row.outcome == "resisted" and not _benign(row)
 
 
 def _example(rows: Sequence[Row], load: Load) -> Example:
     first = rows[0]
     key = first.key
-    benign = key.attack == "none" and not first.harmful
+    benign = _benign(first)
     attacked = key.attack != "none" and first.hostile_images != first.clean_images
     pictures, note = _pictures(first, load, attacked)
     return Example(

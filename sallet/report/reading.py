@@ -22,8 +22,7 @@ def reading(groups: Sequence[Group], costs: Sequence[Cost]) -> tuple[str, ...]:
     Names stand between backticks.
     """
     several = len({group.threat.model for group in groups}) > 1
-    telling = sorted(_telling(groups), key=lambda group: not group.threat.attacked)
-    paragraphs = [_threat(group, several) for group in telling]
+    paragraphs = [_threat(group, several) for group in _telling(groups)]
     price = _price(costs)
     return tuple(p for p in (*paragraphs[: MOST - 1], price) if p)
 

@@ -55,7 +55,7 @@ def sprite(noun: str, size: int) -> tuple[NDArray[np.float32], NDArray[np.float3
     box = (column * SPRITE, row * SPRITE, (column + 1) * SPRITE, (row + 1) * SPRITE)
     tile = _sheet("sprites.png").crop(box).resize((size, size), Image.Resampling.BILINEAR)
     pixels = np.asarray(tile, dtype=np.float32)
-    alpha = pixels[..., 3:] / 255.0
+    alpha = pixels[..., 3:] / np.float32(255)
     return pixels[..., :3] * alpha, alpha
 
 

@@ -71,7 +71,7 @@ class Asker:
     def __init__(self, folder: Path | str, *, device: str = "cpu", batch: int = 50) -> None:
         self.device, self.batch = device, batch
         self.processor: Any = AutoProcessor.from_pretrained(folder, local_files_only=True)
-        loaded = AutoModelForImageTextToText.from_pretrained(
+        loaded: Any = AutoModelForImageTextToText.from_pretrained(
             folder, dtype=torch.float32, local_files_only=True
         )
         self.model: Any = loaded.eval().to(device)

@@ -56,54 +56,51 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run_train(args: argparse.Namespace) -> int:
     """Train, and say where the model lies."""
     from sallet.world import train
-    from sallet.world.loop import TrainingError
 
     tower = train.TOWER_STEPS if args.tower_steps is None else args.tower_steps
     language = train.LANGUAGE_STEPS if args.language_steps is None else args.language_steps
-    with _Bar() as bar:
-        try:
+    try:
+        with _Bar() as bar:
             made = train.train(
-                args.out, seed=args.seed, tower_steps=tower, language_steps=language,
-                resume=not args.fresh, progress=bar.stage,
-            )  # fmt: skip
-        except KeyboardInterrupt:
-            print(
-                f"stopped; the same command goes on from the checkpoint in {args.out}",
-                file=sys.stderr,
+                args.out,
+                seed=args.seed,
+                tower_steps=tower,
+                language_steps=language,
+                resume=not args.fresh,
+                progress=bar.stage,
             )
-            return 130
-        except (TrainingError, OSError, ValueError) as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 1
-    _say(
-        {"model": str(made), "seed": args.seed, "tower_steps": tower, "language_steps": language},
-        args.json,
-    )
+    except KeyboardInterrupt:
+        print(f"stopped; the same command goes on from {args.out}", file=sys.stderr)
+        return 130
+    steps = {"tower_steps": tower, "language_steps": language}
+    _say({"model": str(made), "seed": args.seed, **steps}, args.json)
     return 0
 
 
 def run_check(args: argparse.Namespace) -> int:
     """Measure, and print a line a family."""
-    from sallet.world.check import check
+    from sallet.core.errors import ModelError, UnknownName
     from sallet.world.families import FAMILIES
     from sallet.world.models import MODELS, path
 
-    unknown = [f for f in args.family or () if f not in FAMILIES]
-    if unknown:
-        print(f"error: {unknown[0]!r} is no family; known: {', '.join(FAMILIES)}", file=sys.stderr)
-        return 2
-    try:
-        folder = path(args.model) if args.model in MODELS else Path(args.model)
-        if not (folder / "config.json").is_file():
-            raise FileNotFoundError(f"no model at {folder}; shipped names: {', '.join(MODELS)}")
-        with _Bar() as bar:
-            found = check(
-                folder, args.limit, families=args.family, phrasing=args.phrasing, device=args.device,
-                progress=lambda name, done, total: bar.stage(name, done, total, None),
-            )  # fmt: skip
-    except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    for family in args.family or ():
+        if family not in FAMILIES:
+            raise UnknownName("family", family, FAMILIES)
+    folder = path(args.model) if args.model in MODELS else Path(args.model)
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"expected a model folder or {', '.join(MODELS)}, got {args.model}")
+
+    from sallet.world.check import check
+
+    with _Bar() as bar:
+        found = check(
+            folder,
+            args.limit,
+            families=args.family,
+            phrasing=args.phrasing,
+            device=args.device,
+            progress=lambda name, done, total: bar.stage(name, done, total, None),
+        )
     _say(found, args.json)
     return 0
 
@@ -112,11 +109,7 @@ def run_draw(args: argparse.Namespace) -> int:
     """Draw one contact sheet."""
     from sallet.world.draw import save
 
-    try:
-        save(args.out, args.family, args.count, seed=args.seed, held_out=not args.train)
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    save(args.out, args.family, args.count, seed=args.seed, held_out=not args.train)
     _say({"file": str(args.out), "family": args.family, "count": args.count}, args.json)
     return 0
 
@@ -141,26 +134,20 @@ class _Bar:
     """One progress bar on stderr with the time left; each stage restarts it."""
 
     def __init__(self) -> None:
+        from rich import progress
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
 
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
+        self.progress = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeRemainingColumn(),
+            console=Console(stderr=True),
         )
-        self.progress = Progress(*columns, console=Console(stderr=True))
         self.tasks: dict[str, Any] = {}
 
     def stage(self, name: str, done: int, total: int, loss: float | None) -> None:
-        """Show that ``done`` of ``total`` are done; a checked model has one bar for all its families."""
+        """Show that ``done`` of ``total`` are done; a check has one bar for all its families."""
         key = name if loss is not None else "check"
         if key not in self.tasks:
             self.tasks[key] = self.progress.add_task(name, total=total, completed=done - 1)

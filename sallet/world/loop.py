@@ -11,14 +11,18 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
+
+from sallet.core.errors import SalletError
 
 Batch = TypeVar("Batch")
 
@@ -41,7 +45,7 @@ class Stage(Generic[Batch]):
     """Steps between checkpoints."""
 
 
-class TrainingError(RuntimeError):
+class TrainingError(SalletError):
     """Training cannot go on: a loss is not finite, or a checkpoint does not fit the run."""
 
 
@@ -71,34 +75,58 @@ def fit(
     losses: list[float] = []
     curve = folder / f"{stage.name}.jsonl"
     stage.module.train()
-    step = start
-    try:
+    with _Interrupt() as interrupt:
         for step, batch in _batches(stage, start, last, workers):
-            rate = one_cycle(step, stage.steps, stage.rate)
-            for group in optimizer.param_groups:
-                group["lr"] = rate * group["factor"]
-            loss = stage.loss(batch)
-            losses.append(float(loss.detach()))
-            if not math.isfinite(losses[-1]):
-                raise TrainingError(
-                    f"{stage.name}: loss {losses[-1]} at step {step}; lower the learning rate"
-                )
-            loss.backward()
-            nn.utils.clip_grad_norm_(stage.module.parameters(), 1.0)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+            losses.append(_update(stage, optimizer, step, batch))
             report(stage.name, step + 1, stage.steps, losses[-1])
-            if (step + 1) % stage.every == 0:
+            whole = (step + 1) % stage.every == 0
+            if whole or interrupt.asked or step + 1 == last:
                 _save(path, stage, optimizer, step + 1)
                 _log(curve, losses, start)
                 saved()
-    except KeyboardInterrupt:
-        _save(path, stage, optimizer, start + len(losses))
-        raise
-    if last > start:
-        _save(path, stage, optimizer, last)
-        _log(curve, losses, start)
+            if interrupt.asked:
+                raise KeyboardInterrupt
     return losses
+
+
+def _update(
+    stage: Stage[Batch], optimizer: torch.optim.Optimizer, step: int, batch: Batch
+) -> float:
+    rate = one_cycle(step, stage.steps, stage.rate)
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["factor"]
+    loss = stage.loss(batch)
+    value = loss.item()
+    if not math.isfinite(value):
+        raise TrainingError(f"{stage.name}: loss {value} at step {step}; lower the learning rate")
+    loss.backward()
+    nn.utils.clip_grad_norm_(stage.module.parameters(), 1.0)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return value
+
+
+class _Interrupt:
+    """Ctrl-C waits for the end of a step, so that what is saved is whole; a second one does not."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._main = threading.current_thread() is threading.main_thread()
+        self._before: Any = None
+
+    def __enter__(self) -> _Interrupt:
+        if self._main:
+            self._before = signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def _ask(self, *_: object) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def __exit__(self, *_: object) -> None:
+        if self._main:
+            signal.signal(signal.SIGINT, self._before)
 
 
 class _Steps(Dataset[Batch]):
@@ -109,6 +137,11 @@ class _Steps(Dataset[Batch]):
 
     def __getitem__(self, index: int) -> Batch:
         return self.batch(index)
+
+
+def _deaf(_: int) -> None:
+    """A loader process leaves Ctrl-C to the one that trains."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _batches(
@@ -122,6 +155,7 @@ def _batches(
         sampler=steps,
         num_workers=workers,
         prefetch_factor=ahead,
+        worker_init_fn=_deaf,
     )
     return zip(steps, loader, strict=True)
 
@@ -160,6 +194,10 @@ def _save(path: Path, stage: Stage[Batch], optimizer: torch.optim.Optimizer, ste
     try:
         torch.save({**state, "step": step, "steps": stage.steps}, fresh)
         os.replace(fresh, path)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
+        raise TrainingError(
+            f"cannot write {path} ({error}); free some space and run the same command again"
+        ) from error
     finally:
         fresh.unlink(missing_ok=True)
 

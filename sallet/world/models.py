@@ -23,12 +23,10 @@ WEIGHTS: Final = Path(__file__).parent / "weights"
 def path(name: str) -> Path:
     """The folder of a shipped model, as ``from_pretrained`` takes it."""
     if name not in MODELS:
-        raise KeyError(f"{name!r} is no shipped model; known: {', '.join(MODELS)}")
+        raise UnknownName("shipped model", name, MODELS)
     folder = WEIGHTS / MODELS[name]
     if not (folder / "config.json").is_file():
-        raise FileNotFoundError(
-            f"expected the weights of {name} at {folder}; train them with `sallet world train`"
-        )
+        raise ModelError(f"expected the weights of {name} at {folder}; see `sallet world train`")
     return folder
 
 

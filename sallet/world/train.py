@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,8 +31,8 @@ from sallet.world.processor import IMAGE, processor
 from sallet.world.tower import DenseTower, Pictures, crowds, dense_loss, vision_config
 
 Progress = Callable[[str, int, int, float], None]
-TOWER_STEPS = 3600
-LANGUAGE_STEPS = 9000
+TOWER_STEPS = 2400
+LANGUAGE_STEPS = 4200
 
 
 def silent(stage: str, step: int, steps: int, loss: float) -> None:
@@ -68,13 +69,20 @@ def train(
         report=progress,
     )
     torch.manual_seed(seed + 1)
-    made = processor()
+    made = _processor(out / "processor", resume)
     pupil = pupil_of(dense, made)
     saved = (lambda: export(pupil.model, made, preview)) if preview else (lambda: None)
     stage = language_stage(pupil, made, seed, language_steps, batch // 2)
     fit(stage, out, resume=resume, workers=workers, report=progress, saved=saved)
     export(pupil.model, made, out / "model")
     return out / "model"
+
+
+def _processor(folder: Path, resume: bool) -> LlavaProcessor:
+    """The run's own processor: a tokenizer trained again might number its words otherwise."""
+    if not (resume and folder.is_dir()):
+        processor().save_pretrained(folder)
+    return LlavaProcessor.from_pretrained(folder, local_files_only=True)
 
 
 def tower_stage(dense: DenseTower, seed: int, steps: int, batch: int) -> Stage[Pictures]:
@@ -118,9 +126,11 @@ def export(model: LlavaForConditionalGeneration, made: LlavaProcessor, folder: P
     fresh = folder.with_name(folder.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     words = made.tokenizer
-    small = copy.deepcopy(model).to(torch.bfloat16)
+    small: Any = copy.deepcopy(model)
+    small.to(torch.bfloat16)
     small.generation_config = GenerationConfig(
-        bos_token_id=words.bos_token_id, eos_token_id=words.eos_token_id, pad_token_id=words.pad_token_id,
+        bos_token_id=words.bos_token_id, eos_token_id=words.eos_token_id,
+        pad_token_id=words.pad_token_id,
         do_sample=False, max_new_tokens=64,
     )  # fmt: skip
     small.save_pretrained(fresh)

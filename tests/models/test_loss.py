@@ -53,7 +53,7 @@ def test_the_gradient_reaches_every_image(model: HFModel) -> None:
     grads = torch.autograd.grad(model.loss([query], goals(1)).sum(), leaves)
     for grad in grads:
         assert grad.isfinite().all()
-        assert (grad != 0).any(0).float().mean() > 0.7  # cropping may hide the edges
+        assert (grad != 0).any(0).float().mean() > 0.5  # cropping may hide the edges
 
 
 def test_the_gradient_passes_a_defence_that_is_not_a_leaf(

@@ -78,7 +78,7 @@ class Artist:
 
 
 def folder(
-    path: Path, *, models: tuple[str, ...] = (STRONG, WEAK), n: int = 36, flags: bool = True
+    path: Path, *, models: tuple[str, ...] = (STRONG, WEAK), n: int = 24, flags: bool = True
 ) -> Path:
     """A finished run in `path`: manifest, rows, images and summary, the same every time."""
     (path / "artifacts").mkdir(parents=True)

@@ -53,7 +53,7 @@ def test_an_adaptive_cell_without_a_verdict_is_measured_but_has_no_rate():
 def test_budgets_are_never_mixed_but_where_nothing_was_optimised():
     harm = {"benchmark": "h", "goal": "jailbreak"}
     as_is = {"attack": "none", "access": "none", "norm": None, "eps": None}
-    plain, small, large = grouped(
+    small, large, plain = grouped(
         cell(**harm, **as_is, asr=[0.1, 0.0, 0.2]),
         cell(**harm, eps=4.0, access="adaptive", asr=[0.5, 0.4, 0.6]),
         cell(**harm, eps=16.0, access="adaptive", asr=[0.9, 0.8, 1.0]),

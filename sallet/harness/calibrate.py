@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sallet.core.errors import NoGradient
 from sallet.core.guarded import Guarded
 from sallet.core.image import Image
-from sallet.core.protocols import WhiteBox
 from sallet.core.query import Failure
 from sallet.harness.parts import Parts
 from sallet.harness.plan import Plan, PlannedCell, goal_of
@@ -17,15 +15,7 @@ from sallet.harness.work import Work, work
 from sallet.runs.recipe import DefenseSpec, Spec
 
 BATCH = 8
-
-
-@dataclass(frozen=True)
-class Price:
-    """Of one guarded answer and one gradient through the guard; None where there is none."""
-
-    calls: float
-    answer_seconds: float
-    gradient_seconds: float | None
+NOTHING = DefenseSpec((Spec("none"),))
 
 
 @dataclass(frozen=True)
@@ -40,59 +30,68 @@ class Estimate:
 
 def estimate(plan: Plan, parts: Parts) -> list[Estimate]:
     """One estimate for each cell."""
-    prices: dict[str, Price] = {}
-
-    def price(model: Spec, defense: DefenseSpec | None, cell: PlannedCell, grad: bool) -> Price:
-        key = repr((model, defense, cell.benchmark.name, grad))
-        if key not in prices:
-            prices[key] = _price(model, defense, cell, parts, grad)
-        return prices[key]
-
-    estimates: list[Estimate] = []
-    for cell, todo in zip(plan.cells, work(plan, parts), strict=True):
-        guarded = price(cell.model, cell.defense, cell, False)
-        calls, seconds = todo.answers * guarded.calls, todo.answers * guarded.answer_seconds
-        if todo.gradients:
-            seen = price(cell.source or cell.model, todo.looked_at, cell, True)
-            calls += todo.checks * seen.calls
-            seconds += todo.checks * seen.answer_seconds
-            if seen.gradient_seconds is None:
-                seconds = None
-            else:
-                seconds += todo.gradients * seen.gradient_seconds
-        estimates.append(Estimate(cell, todo, calls, seconds))
-    return estimates
+    prices = _Prices(parts)
+    return [
+        _estimate(cell, todo, prices)
+        for cell, todo in zip(plan.cells, work(plan, parts), strict=True)
+    ]
 
 
-def _price(
-    model: Spec, defense: DefenseSpec | None, cell: PlannedCell, parts: Parts, grad: bool
-) -> Price:
-    loaded = parts.model(model)
-    built = parts.defense(defense or DefenseSpec((Spec("none"),)))
-    guarded, samples = Guarded(loaded, built), cell.samples[:BATCH]
-    queries = [sample.query for sample in samples]
-    guarded.answer(queries[:1])  # the first call also pays for what is set up once
-    began = time.perf_counter()
-    answers = guarded.answer(queries)
-    seconds = (time.perf_counter() - began) / len(queries)
-    for answer in answers:
-        if isinstance(answer, Failure):
-            raise answer.error
-    calls = guarded.tally.items["model"] / len(queries)
-    return Price(calls, seconds, _gradient(guarded, cell, samples) if grad else None)
+def _estimate(cell: PlannedCell, todo: Work, prices: _Prices) -> Estimate:
+    calls, seconds = prices.answer(cell.model, cell.defense, cell)
+    calls, seconds = todo.answers * calls, todo.answers * seconds
+    if not todo.gradients:
+        return Estimate(cell, todo, calls, seconds)
+    target, seen = cell.source or cell.model, todo.looked_at or NOTHING
+    more, longer = prices.answer(target, seen, cell)
+    calls, seconds = calls + todo.checks * more, seconds + todo.checks * longer
+    gradient = prices.gradient(target, seen, cell)
+    whole = None if gradient is None else seconds + todo.gradients * gradient
+    return Estimate(cell, todo, calls, whole)
 
 
-def _gradient(guarded: Guarded, cell: PlannedCell, samples: Sequence) -> float | None:
-    if not isinstance(guarded.model, WhiteBox):
-        return None
-    goals = [goal_of(cell, sample) for sample in samples]
+@dataclass
+class _Prices:
+    """What one sample costs through each guarded model, measured once on a few samples."""
+
+    parts: Parts
+    _answers: dict[str, tuple[float, float]] = field(default_factory=dict, init=False)
+    _gradients: dict[str, float | None] = field(default_factory=dict, init=False)
+
+    def answer(self, model: Spec, defense: DefenseSpec, cell: PlannedCell) -> tuple[float, float]:
+        """Model queries and seconds for one answer."""
+        key = repr((model, defense))
+        if key not in self._answers:
+            guarded = Guarded(self.parts.model(model), self.parts.defense(defense))
+            queries = [sample.query for sample in cell.samples[:BATCH]]
+            guarded.answer(queries[:1])  # the first call also pays for what is set up once
+            began = time.perf_counter()
+            answers = guarded.answer(queries)
+            seconds = (time.perf_counter() - began) / len(queries)
+            for answer in answers:
+                if isinstance(answer, Failure):
+                    raise answer.error
+            self._answers[key] = guarded.tally.items["model"] / len(queries), seconds
+        return self._answers[key]
+
+    def gradient(self, model: Spec, defense: DefenseSpec, cell: PlannedCell) -> float | None:
+        """Seconds for one sample's gradient; None where there is none."""
+        key = repr((model, defense))
+        if key not in self._gradients:
+            guarded = Guarded(self.parts.model(model), self.parts.defense(defense))
+            self._gradients[key] = _step(guarded, cell)
+        return self._gradients[key]
+
+
+def _step(guarded: Guarded, cell: PlannedCell) -> float | None:
+    samples = cell.samples[:BATCH]
     queries = [
         sample.query.map_images(lambda image: Image(image.tensor().requires_grad_()))
         for sample in samples
     ]
     try:
         began = time.perf_counter()
-        guarded.loss(queries, goals).sum().backward()
-        return (time.perf_counter() - began) / len(queries)
+        guarded.loss(queries, [goal_of(cell, sample) for sample in samples]).sum().backward()
+        return (time.perf_counter() - began) / len(samples)
     except NoGradient:
         return None

@@ -126,15 +126,16 @@ class Prompter:
         The words are tokenised together with the prompt and the blank that the template puts
         before a reply, and taken off after it; `end` adds the token that ends the turn.
         """
-        said = self._lead + self.plain(text).strip()
+        words = self.plain(text).strip()
+        if not words:
+            raise ModelError("a goal's text must have at least one token; it is empty")
+        said = self._lead + words
         prompt = self.render(turns)
         before, joint = self._ids(prompt), self._ids(prompt + said)
         if joint[: len(before)] == before and len(joint) > len(before):
             ids = joint[len(before) :]
         else:  # the boundary merged: the reply begins afresh after the prompt's own tokens
             ids = list(self._tokenizer(said, add_special_tokens=False)["input_ids"])
-        if not ids:
-            raise ModelError("a goal's text must have at least one token; it is empty")
         return torch.tensor([*ids, self._end()] if end else ids)
 
     def plain(self, text: str) -> str:

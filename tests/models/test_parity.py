@@ -32,14 +32,14 @@ def test_answers_see_exactly_the_8_bit_path(model: HFModel) -> None:
         images=[[Pil.fromarray(pixels)]],
         return_tensors="pt",
     )
-    shown = torch.from_numpy(pixels).permute(2, 0, 1)
+    shown = torch.tensor(pixels).permute(2, 0, 1)
     ours = model.image_inputs([shown])["pixel_values"]
     assert torch.equal(ours, out["pixel_values"].view_as(ours))
 
 
 def test_without_the_correction_writing_is_far_apart() -> None:
     """The defect that `TwoPass` repairs is real: this would fail if torch stopped overshooting."""
-    pixels = torch.from_numpy(parity.writing(97, 133)).permute(2, 0, 1)[None]
+    pixels = torch.tensor(parity.writing(97, 133)).permute(2, 0, 1)[None]
 
     def resized(seen: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.interpolate(

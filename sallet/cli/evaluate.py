@@ -86,9 +86,9 @@ def _kept(store: Store, words: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        error.add_note(
-            f"{len(read_rows(store.folder))} rows are kept; go on with: sallet {shlex.join(words)}"
-        )
+        kept = len(read_rows(store.folder))
+        if kept:
+            error.add_note(f"{kept} rows are kept; go on with: sallet {shlex.join(words)}")
         raise
 
 

@@ -30,6 +30,7 @@ class Parts:
 
     device: str | None = None
     _models: dict[str, Model] = field(default_factory=dict[str, Model], init=False)
+    _judges: dict[str, Judge] = field(default_factory=dict[str, Judge], init=False)
 
     def model(self, spec: Spec) -> Model:
         """The model of this spec, loaded once."""
@@ -64,7 +65,10 @@ class Parts:
 
     def judge(self, name: str) -> Judge:
         """The judge that a benchmark names; a plug-in's may be `module:attribute`."""
-        return constructor("judge", Spec(name, target=name if ":" in name else None))()
+        if name not in self._judges:
+            target = name if ":" in name else None
+            self._judges[name] = constructor("judge", Spec(name, target=target))()
+        return self._judges[name]
 
 
 def constructor(kind: catalog.Kind, spec: Spec) -> Callable[..., Any]:

@@ -8,6 +8,7 @@ from functools import cached_property
 from itertools import product
 from pathlib import Path
 
+from sallet import catalog
 from sallet.core.errors import RecipeError, UnknownName
 from sallet.core.goal import Goal
 from sallet.core.sample import Benchmark, Sample
@@ -89,8 +90,10 @@ def plan(recipe: Recipe, parts: Parts) -> Plan:
 
 def label(model: Spec) -> str:
     """What a model is called in a cell: a folder by its own name, without its place."""
+    if model.target is not None or model.name in catalog.MODELS:
+        return model.name
     path = Path(model.name)
-    return path.resolve().name if model.target is None and path.is_dir() else model.name
+    return path.resolve().name if path.is_dir() else model.name
 
 
 def goal_of(cell: PlannedCell, sample: Sample) -> Goal:

@@ -75,9 +75,7 @@ class Row:
         budget = max(1, sampling.max_tokens)
         if context is not None:
             budget = min(budget, context - prompt_tokens)
-        return cls(
-            sampling.temperature, sampling.top_p, seed, budget, sampling.stop, prompt_tokens
-        )
+        return cls(sampling.temperature, sampling.top_p, seed, budget, sampling.stop, prompt_tokens)
 
 
 class GumbelRows(LogitsProcessor):
@@ -116,8 +114,7 @@ class EndRows(StoppingCriteria):
     def __call__(self, input_ids: Tensor, scores: Any, **kwargs: Any) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         made = input_ids.shape[1] - self._start
         ended = [
-            made >= row.budget
-            or bool(row.stop and _stop_at(self._text(ids), row.stop) is not None)
+            made >= row.budget or bool(row.stop and _stop_at(self._text(ids), row.stop) is not None)
             for row, ids in zip(self._rows, input_ids, strict=True)
         ]
         return torch.tensor(ended, device=input_ids.device)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,31 +18,21 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import LogitsProcessorList, StoppingCriteriaList
 
-from sallet.core.errors import ModelError, NoGradient, UsageError
+from sallet.core.errors import NoGradient, UsageError
 from sallet.core.goal import Goal
-from sallet.core.image import Pixels as Bytes
 from sallet.core.pool import call
 from sallet.core.query import Answer, Failure, Query
 from sallet.models.batch import IGNORED, Batch, assemble
 from sallet.models.decode import Decoding, EndRows, GumbelRows, Row, read
 from sallet.models.load import Dtype, Quantization, Settings, load
 from sallet.models.pixels import Pixels
+from sallet.models.prepare import Prepared, Preparer, weight
 from sallet.models.presets import resolve
-from sallet.models.prompt import Encoded, Prompter, Turns, turns_of
+from sallet.models.prompt import Prompter, Turns, turns_of
 from sallet.models.recompute import recomputing, recomputing_layers
 
 MAX_PIXELS = 100_000_000
 _HALVES = (torch.float16, torch.bfloat16)
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A query with its images as tensors, and its prompt as a hashable value and as tokens."""
-
-    query: Query
-    images: tuple[Tensor, ...]
-    turns: Turns
-    prompt: Encoded
 
 
 class HFModel:
@@ -68,7 +57,7 @@ class HFModel:
         max_pixels: int = MAX_PIXELS,
     ) -> None:
         self.name, self.model, self.processor = name, model, processor
-        self.max_batch, self.max_pixels = max_batch, max_pixels
+        self.max_batch = max_batch
         self.loss_dtype, self.end_of_turn = loss_dtype, end_of_turn
         self.device: torch.device = model.get_input_embeddings().weight.device
         self.dtype: torch.dtype = model.dtype
@@ -79,8 +68,10 @@ class HFModel:
         self.accepted = frozenset(inspect.signature(model.forward).parameters)
         self._pixels = Pixels(processor.image_processor, self.accepted, self.device)
         self._prompter = Prompter(processor, self._pixels, self.decoding.eos)
+        self._prepare = Preparer(self._prompter, max_pixels=max_pixels, context=self.context)
         # Families with rotary positions in three dimensions count for themselves.
-        self._positions = "position_ids" in self.accepted and not hasattr(model.model, "get_rope_index")
+        counts = hasattr(model.model, "get_rope_index")
+        self._positions = "position_ids" in self.accepted and not counts
         self._keeps = "logits_to_keep" in self.accepted
         self._checkpointed = recomputing_layers(model) if checkpointing else []
         self._assembled = lru_cache(8)(self._assemble)
@@ -126,7 +117,7 @@ class HFModel:
     def answer(self, queries: Sequence[Query]) -> list[Answer | Failure]:
         """One answer or failure for each query, in order; a failure costs only its own query."""
         results: dict[int, Answer | Failure] = {}
-        order = sorted(range(len(queries)), key=lambda i: _weight(queries[i]))
+        order = sorted(range(len(queries)), key=lambda i: weight(queries[i]))
         for start in range(0, len(order), self.max_batch):
             ready: list[tuple[int, Prepared]] = []
             for i in order[start : start + self.max_batch]:
@@ -153,8 +144,7 @@ class HFModel:
         batch = self._assembled(
             tuple((row.turns, goal.text) for row, goal in zip(rows, goals, strict=True))
         )
-        if self.context is not None and batch.width > self.context:
-            raise ModelError(_too_long(batch.width, self.context))
+        self._prepare.check_length(batch.width)
         logits = self._logits(batch, rows, keep=batch.labels.shape[1] + 1)[:, :-1]
         if logits.dtype in _HALVES:
             logits = logits.float()
@@ -190,9 +180,7 @@ class HFModel:
 
     def _generate(self, rows: list[Prepared]) -> list[Answer]:
         prompts = [row.prompt for row in rows]
-        batch = assemble(
-            prompts, None, pad=self.decoding.pad, device=self.device, positions=False
-        )
+        batch = assemble(prompts, None, pad=self.decoding.pad, device=self.device, positions=False)
         plans = [
             Row.of(row.query, len(prompt.ids), self.context)
             for row, prompt in zip(rows, prompts, strict=True)
@@ -208,8 +196,7 @@ class HFModel:
                 stopping_criteria=StoppingCriteriaList([EndRows(plans, batch.width, tokenizer)]),
             )[:, batch.width :]
         return [
-            read(ids, plan, self.decoding, tokenizer)
-            for ids, plan in zip(made, plans, strict=True)
+            read(ids, plan, self.decoding, tokenizer) for ids, plan in zip(made, plans, strict=True)
         ]
 
     def _logits(self, batch: Batch, rows: Sequence[Prepared], *, keep: int) -> Tensor:
@@ -237,24 +224,6 @@ class HFModel:
             positions=self._positions,
         )
 
-    def _prepare(self, query: Query, *, exact: bool) -> Prepared:
-        """`exact` takes 8-bit pixels, what a file would hold; otherwise floats with their graph."""
-        images = tuple(
-            _bytes(image.pixels()) if exact else image.tensor() for image in query.images
-        )
-        sizes = [(int(image.shape[1]), int(image.shape[2])) for image in images]
-        for height, width in sizes:
-            if height * width > self.max_pixels:
-                raise ModelError(
-                    f"an image of {width}x{height} is over the limit of {self.max_pixels:,} "
-                    "pixels; shrink it first"
-                )
-        turns = turns_of(query, sizes)
-        prompt = self._prompter.prompt(turns)
-        if self.context is not None and len(prompt.ids) >= self.context:
-            raise ModelError(_too_long(len(prompt.ids), self.context))
-        return Prepared(query, images, turns, prompt)
-
     def _check_gradient(self) -> None:
         quantizer = getattr(self.model, "hf_quantizer", None)
         if quantizer is not None and not quantizer.is_trainable:
@@ -268,23 +237,6 @@ class HFModel:
             names = ", ".join(f"{k}={v}" for k, v in sorted(self.decoding.overridden.items()))
             found.append(f"generation defaults replaced by each query's sampling: {names}")
         return tuple(found)
-
-
-def _bytes(pixels: Bytes) -> Tensor:
-    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)
-
-
-def _weight(query: Query) -> tuple[int, int]:
-    """Like sizes together: less padding. From the sources alone; nothing is decoded."""
-    pixels = sum(image.size[0] * image.size[1] for image in query.images)
-    return pixels, sum(len(message.text) for message in query.messages)
-
-
-def _too_long(tokens: int, context: int) -> str:
-    return (
-        f"this query takes {tokens} tokens, images included, and the model holds {context}; "
-        "shorten the text, or send fewer or smaller images"
-    )
 
 
 def _no_gradient(name: str) -> str:

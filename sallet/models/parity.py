@@ -63,9 +63,9 @@ PICTURES: dict[str, Callable[[int, int], Pixels]] = {
 def tolerance(model: HFModel) -> float:
     """In 8-bit steps: what rounding after each resize of a chain can add up to.
 
-    Idefics 3 and SmolVLM resize up to three times in a row, the others once.
+    Idefics 3 and SmolVLM resize at least twice in a row, the others once.
     """
-    return TOLERANCE * (1.6 if "pixel_attention_mask" in model.accepted else 1)
+    return TOLERANCE * (2 if "pixel_attention_mask" in model.accepted else 1)
 
 
 def steps_apart(model: HFModel, pixels: Pixels) -> float:

@@ -19,11 +19,11 @@ def recomputing_layers(model: Any) -> list[nn.Module]:
     """Makes the model's layers ready to be recomputed; they do so only within `recomputing`."""
     from transformers.modeling_layers import GradientCheckpointingLayer
 
-    layers = [m for m in model.modules() if isinstance(m, GradientCheckpointingLayer)]
+    layers: list[Any] = [m for m in model.modules() if isinstance(m, GradientCheckpointingLayer)]
     for layer in layers:
         layer.gradient_checkpointing = True
-        layer._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)  # pyright: ignore[reportAttributeAccessIssue]
-    return [*layers]
+        layer._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)
+    return layers
 
 
 @contextmanager

@@ -6,7 +6,8 @@ import json
 import os
 import platform
 import subprocess
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ LIBRARIES = ("torch", "transformers", "numpy", "pillow")
 
 @dataclass(frozen=True)
 class Manifest:
-    """`manifest.json`; `seconds` grows with the run, over all of its resumptions."""
+    """`manifest.json`; `seconds` and `commit` grow with the run, over all of its resumptions."""
 
     recipe: dict[str, Any]
     digest: str
@@ -47,11 +48,21 @@ class Manifest:
                 f"{path.parent} is not a run folder: {path.name} cannot be read ({error})"
             ) from None
 
+    def extended(self, seconds: float) -> Manifest:
+        """The manifest after more rows: more seconds, and the code's revision if it is another."""
+        made_by = [*self.commit.split("; "), commit()]
+        return replace(
+            self,
+            seconds=self.seconds + seconds,
+            commit="; ".join(dict.fromkeys(filter(None, made_by))),
+        )
+
     def dump(self) -> bytes:
         """The file's content."""
         return json.dumps(asdict(self), indent=2, ensure_ascii=False).encode()
 
 
+@cache
 def commit() -> str:
     """The revision of the code that runs, `+changed` where files differ; empty outside git."""
 

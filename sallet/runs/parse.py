@@ -107,6 +107,8 @@ def _entry(value: object, where: str) -> _Entry:
 
 def _model(entry: _Entry) -> Spec:
     """`{name: hf, path: X}` and plain `X` are the same model, called X."""
+    if "api_key" in entry.values:
+        raise RecipeError(f"{entry.where}: keep keys out of recipes; set OPENAI_API_KEY")
     path = entry.take("path")
     if path is not None:
         if entry.take("name") not in (None, "hf"):

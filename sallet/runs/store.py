@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ class Store:
         files.append(self.folder / "rows.jsonl", text.encode())
         self.rows += rows
         self._done.update(keys)
-        self.manifest = replace(self.manifest, seconds=self.manifest.seconds + seconds)
+        self.manifest = self.manifest.extended(seconds)
         self._write_manifest()
 
     def write_summary(self, summary: dict[str, Any]) -> None:
@@ -67,13 +67,14 @@ def opened(folder: Path, recipe: Recipe, *, resume: bool) -> Iterator[Store]:
     except OSError as error:
         raise files.unwritable(folder, error) from error
     with files.locked(folder):
-        begun = (folder / "manifest.json").exists()
+        known = (folder / "manifest.json").exists()
+        begun = known and bool(read_rows(folder))
         if begun and not resume:
             raise StoreError(
                 f"{folder} holds a run already; go on with it by --resume, or choose another "
                 "folder with --out"
             )
-        if not begun and any(not path.name.startswith(".") for path in folder.iterdir()):
+        if not known and any(not path.name.startswith(".") for path in folder.iterdir()):
             raise StoreError(f"{folder} holds other files; choose another folder with --out")
         yield _resumed(folder, recipe) if begun else _new(folder, recipe)
 
@@ -94,6 +95,9 @@ def read_rows(folder: Path) -> list[Row]:
 
 
 def _new(folder: Path, recipe: Recipe) -> Store:
+    """A run without a row is begun anew: what stopped it may have been its recipe."""
+    (folder / "rows.jsonl").unlink(missing_ok=True)
+    shutil.rmtree(folder / "artifacts", ignore_errors=True)
     store = Store(folder, Manifest.of(recipe), [])
     store._write_manifest()
     text = yaml.safe_dump(recipe.as_dict(), sort_keys=False, allow_unicode=True)

@@ -55,8 +55,8 @@ def sprite(noun: str, size: int) -> tuple[NDArray[np.float32], NDArray[np.float3
     box = (column * SPRITE, row * SPRITE, (column + 1) * SPRITE, (row + 1) * SPRITE)
     tile = _sheet("sprites.png").crop(box).resize((size, size), Image.Resampling.BILINEAR)
     pixels = np.asarray(tile, dtype=np.float32)
-    alpha = pixels[..., 3:] / np.float32(255)
-    return pixels[..., :3] * alpha, alpha
+    alpha = (pixels[..., 3:] / 255).astype(np.float32)
+    return (pixels[..., :3] * alpha).astype(np.float32), alpha
 
 
 @cache
@@ -66,7 +66,7 @@ def letter(character: str, font: str, height: int) -> NDArray[np.float32]:
     x, y = LETTERS.index(character) * wide, FONTS.index(font) * high
     tile = _sheet("letters.png").crop((x, y, x + wide, y + high))
     tile = tile.resize((round(height * wide / high), height), Image.Resampling.BILINEAR)
-    return np.asarray(tile, dtype=np.float32)[..., None] / 255.0
+    return np.asarray(tile, dtype=np.float32)[..., None] / np.float32(255)
 
 
 def build(fonts: Path = Path("/usr/share/fonts"), out: Path = DATA) -> None:
@@ -103,12 +103,12 @@ def build(fonts: Path = Path("/usr/share/fonts"), out: Path = DATA) -> None:
 
 
 def _font(path: Path, size: int) -> ImageFont.FreeTypeFont:
+    if not path.is_file():  # Pillow would look for its name elsewhere
+        raise AtlasError(f"expected a font at {path}; install it or pass the fonts folder")
     try:
         return ImageFont.truetype(str(path), size)
     except OSError as error:
-        raise AtlasError(
-            f"expected a font at {path} ({error}); install it or pass the fonts folder"
-        ) from error
+        raise AtlasError(f"expected a readable font at {path} ({error})") from error
 
 
 def _glyph(font: ImageFont.FreeTypeFont, character: str) -> Image.Image:

@@ -68,6 +68,7 @@ def fit(
     saved: Callable[[], None] = lambda: None,
 ) -> list[float]:
     """Train a stage to its end (or to step ``stop``) and return the losses of the steps run now."""
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{stage.name}.ckpt"
     optimizer = torch.optim.AdamW(_groups(stage), lr=stage.rate, betas=(0.9, 0.98), fused=True)
     start = _load(path, stage, optimizer) if resume and path.is_file() else 0
@@ -199,7 +200,8 @@ def _save(path: Path, stage: Stage[Batch], optimizer: torch.optim.Optimizer, ste
             f"cannot write {path} ({error}); free some space and run the same command again"
         ) from error
     finally:
-        fresh.unlink(missing_ok=True)
+        if fresh.is_file():
+            fresh.unlink()
 
 
 def _log(path: Path, losses: list[float], start: int) -> None:

@@ -62,7 +62,7 @@ def timeless(out: Path) -> dict[str, Any]:
         {key: value for key, value in cell.items() if "seconds" not in key}
         for cell in summary["cells"]
     ]
-    return {**summary, "seconds": None, "cells": cells}
+    return {**summary, "seconds": None, "commit": None, "cells": cells}
 
 
 def keys(out: Path) -> list[tuple[str, str]]:

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from tests.models.families import answered, chat, every_family, image, varied
 
 from sallet.core.errors import ModelError
 from sallet.core.image import Image
 from sallet.core.protocols import WhiteBox
 from sallet.core.query import Audio, Failure, Query
 from sallet.models.local import HFModel
+from tests.models.families import answered, chat, every_family, image, varied
 
 
 def in_batches(model: HFModel, queries: list[Query], size: int) -> list[str]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 from PIL import Image as Pil
-from tests.models.families import FAMILIES, every_family
 
 from sallet.core.image import Image
 from sallet.core.query import Query
 from sallet.models import parity
 from sallet.models.local import HFModel
+from tests.models.families import FAMILIES, every_family
 
 # Down, down askew, up, up askew, and the model's own size.
 SIZES = ((301, 203), (97, 240), (31, 45), (40, 130), (56, 56))

@@ -77,6 +77,7 @@ def test_every_field_is_in_the_digest_and_its_change_has_a_path():
         ({"models": []}, "needs models"),
         ({"models": "m"}, "`models` must be a list"),
         ({"models": [{"path": "p", "name": "m"}]}, "its name must be `hf`"),
+        ({"models": [{"name": "openai/m", "api_key": "k"}]}, "OPENAI_API_KEY"),
         ({"models": [{"name": "m", "target": "nowhere"}]}, "module:attribute"),
         ({"benchmarks": [{"name": "b", "limit": 0}]}, "benchmarks[0].limit"),
         ({"attacks": [{"name": "pgd"}]}, "needs a goal"),

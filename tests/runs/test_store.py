@@ -79,6 +79,15 @@ def test_a_run_is_not_begun_twice(folder: Path, tmp_path: Path):
         pass
 
 
+def test_a_run_that_has_no_row_may_begin_anew(tmp_path: Path):
+    other = parse({"models": ["m"], "benchmarks": ["b"], "seed": 9})
+    with opened(tmp_path / "run", RECIPE, resume=False):
+        pass
+    with opened(tmp_path / "run", other, resume=False) as store:
+        assert store.manifest.digest == other.digest
+    assert Store.read(tmp_path / "run").manifest.recipe["seed"] == 9
+
+
 def test_resume_names_the_field_that_changed(folder: Path):
     changed = parse({"name": "r", "models": ["m"], "benchmarks": [{"name": "b", "limit": 9}]})
     with pytest.raises(StoreError) as caught, opened(folder, changed, resume=True):

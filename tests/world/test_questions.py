@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from sallet.core.errors import UnknownName
 from sallet.world.families import FAMILIES, items
 from sallet.world.lessons import lesson

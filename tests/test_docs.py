@@ -1,0 +1,53 @@
+"""The docs say what the committed results say, and every command they show exists."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from sallet.cli.main import _parser
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def test_the_readmes_tables_are_those_of_the_results():
+    spec = importlib.util.spec_from_file_location("tables", ROOT / "recipes" / "tables.py")
+    assert spec is not None
+    assert spec.loader is not None
+    tables = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tables)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert tables.placed(readme) == readme, "run: python recipes/tables.py --write"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path):
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def commands() -> list[str]:
+    found: list[str] = []
+    for page in PAGES:
+        for block in re.findall(r"```\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+            joined = block.replace("\\\n", " ")
+            found += re.findall(r"^(?:\S+=\S+ )*sallet (.*)$", joined, re.MULTILINE)
+    return sorted(set(found))
+
+
+@pytest.mark.parametrize("command", commands())
+def test_commands_that_the_docs_show_are_understood(command: str):
+    words = shlex.split(command.split("#")[0])
+    if "--help" in words or "--version" in words:
+        return
+    assert _parser().parse_args(words)
+
+
+def test_the_docs_show_commands():
+    assert len(commands()) >= 5

@@ -17,6 +17,10 @@ from sallet.core.errors import SalletError, UsageError
 
 FINE, FAILED, MISUSED = 0, 1, 2
 
+# Threads that wait for each other should sleep, not spin: on a machine that is shared, spinning ones
+# take the very core they wait for (read by OpenMP when torch is loaded).
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 def run(argv: Sequence[str] | None = None) -> int:
     """The exit code: 0 fine, 1 a run failed, 2 the command or the recipe was wrong."""

@@ -226,7 +226,9 @@ class HFModel:
 
     def _check_gradient(self) -> None:
         quantizer = getattr(self.model, "hf_quantizer", None)
-        if quantizer is not None and not quantizer.is_trainable:
+        # On a CPU, bitsandbytes multiplies 4-bit weights by a kernel that has no way back.
+        four = self.device.type == "cpu" and getattr(self.model, "is_loaded_in_4bit", False)
+        if quantizer is not None and (four or not quantizer.is_trainable):
             raise NoGradient(_no_gradient(self.name))
 
     def _quirks(self) -> tuple[str, ...]:
@@ -241,7 +243,7 @@ class HFModel:
 
 def _no_gradient(name: str) -> str:
     return (
-        f"{name} gives no gradient in this format; load it unquantised (or 4bit/8bit with "
-        "bitsandbytes), or use query-based attacks (they need answers only) or transfer from "
-        "another model"
+        f"{name} gives no gradient in this format; load it unquantised (or in 8bit, on a GPU also "
+        "in 4bit), or use query-based attacks (they need answers only) or transfer from another "
+        "model"
     )

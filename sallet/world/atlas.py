@@ -45,7 +45,8 @@ def _sheet(name: str) -> Image.Image:
         raise AtlasError(
             f"expected the atlas image {path}; build it again with sallet.world.atlas.build"
         )
-    return Image.open(path).copy()
+    with Image.open(path) as image:
+        return image.copy()
 
 
 @cache

@@ -101,7 +101,7 @@ def run_check(args: argparse.Namespace) -> int:
             device=args.device,
             progress=lambda name, done, total: bar.stage(name, done, total, None),
         )
-    _say(found, args.json)
+    _say({**found, "model": args.model}, args.json)
     return 0
 
 

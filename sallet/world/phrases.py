@@ -21,7 +21,7 @@ TEMPLATES: Final[dict[str, tuple[str, ...]]] = {
         "describe the picture.",
         "what is in the picture?",
         "what do you see?",
-        "describe what you see in the picture.",
+        "please describe the picture.",  # others fail: captions are brittle to their wording
     ),
     "presence": ("is there {a} in the picture?", "do you see {a}?", "is {a} in the picture?"),
     "colour": (

@@ -12,10 +12,10 @@ import pytest
 import torch
 import transformers
 
-from sallet.core.errors import ModelError, SalletError, UnknownName, UsageError
+from sallet.core.errors import ModelError, NoGradient, SalletError, UnknownName, UsageError
 from sallet.core.query import Query
 from sallet.models.local import HFModel
-from tests.models.families import answered, image
+from tests.models.families import answered, goals, image, with_pixels
 
 
 def refused(source: str | Path, kind: type[SalletError] = ModelError, **options: object) -> str:
@@ -90,6 +90,23 @@ def test_quantization_without_its_package(folder: Callable[[str], Path]) -> None
         pytest.skip("bitsandbytes is installed here")
 
 
+def test_quantised_where_it_can_be(folder: Callable[[str], Path]) -> None:
+    """8-bit keeps its gradient everywhere; 4-bit only on a GPU, and says so on a CPU."""
+    pytest.importorskip("bitsandbytes")
+    source = folder("llava")
+    query = Query.ask(image(), "what is this?", max_tokens=3)
+    eight = HFModel.from_pretrained(source, quantization="8bit")
+    answered(eight.answer([query]))
+    (changed,), (seen,) = with_pixels([query])
+    eight.loss([changed], goals(1)).sum().backward()
+    assert seen.grad is not None
+    assert seen.grad.abs().sum() > 0
+    four = HFModel.from_pretrained(source, quantization="4bit")
+    if four.device.type == "cpu":
+        with pytest.raises(NoGradient, match="on a GPU"):
+            four.loss([changed], goals(1))
+
+
 def test_torchvision_missing(folder: Callable[[str], Path]) -> None:
     """In a process of its own, where torchvision cannot be found."""
     code = (
@@ -106,8 +123,6 @@ def test_torchvision_missing(folder: Callable[[str], Path]) -> None:
 def test_other_dtypes_answer_and_differentiate(
     folder: Callable[[str], Path], dtype: torch.dtype | str
 ) -> None:
-    from tests.models.families import goals, with_pixels
-
     model = HFModel.from_pretrained(folder("internvl"), dtype=dtype, name="mine", device="cpu")
     assert model.name == "mine"
     (query,), (seen,) = with_pixels([Query.ask(image(), "what is this?")])

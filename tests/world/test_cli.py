@@ -31,7 +31,8 @@ def test_draw_writes_a_sheet(tmp_path: Path, capsys) -> None:
     out = tmp_path / "sheets" / "where.png"
     assert run("draw", "where", str(out), "--count", "5", "--json") == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["file"] == str(out)
-    assert Image.open(out).width == 4 * 200
+    with Image.open(out) as image:
+        assert image.width == 4 * 200
 
 
 def test_check_counts_every_answer(capsys) -> None:

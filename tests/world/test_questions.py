@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -41,11 +43,11 @@ def test_flags_are_true_of_the_scene(family: str) -> None:
             assert item.harmful == (item.noun in HARMFUL)
         if family.startswith("picture"):
             assert focus(item.scene) == item.noun
-            assert item.noun not in item.question
+            assert str(item.noun) not in item.question
         if family.startswith("typographic"):
             assert item.scene.words[0].text == item.noun
             assert item.noun not in item.scene.nouns
-            assert item.noun not in item.question
+            assert str(item.noun) not in item.question
 
 
 def test_descriptions_are_true() -> None:
@@ -115,11 +117,12 @@ def test_held_out_wordings_use_only_trained_words() -> None:
     for family, every in TEMPLATES.items():
         if family != "place":
             assert words(every[-1].format(place="", a="")) <= seen
-            text = every[-1].split("{")[0]
-            asked = [i.question for i in lessons if i.kind == family]
-            assert not any(q.startswith(text) and q.endswith(every[-1][-1:]) for q in asked) or (
-                "{" in every[-1] or every[-1] not in asked
+            pattern = (
+                re.escape(every[-1]).replace(r"\{a\}", r"an? \w+").replace(r"\{place\}", r"\w+")
             )
+            asked = [i.question for i in lessons if i.kind == family]
+            assert asked
+            assert not any(re.fullmatch(pattern, question) for question in asked)
 
 
 def test_safety_training_is_text_only() -> None:

@@ -12,12 +12,23 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor, CLIPVisionModel
 
+from sallet.world.check import chat
 from sallet.world.families import items
-from sallet.world.language import Pupil, Teacher
+from sallet.world.language import DENSE_WEIGHT, Pupil, Teacher
 from sallet.world.lessons import lesson
 from sallet.world.loop import Stage, TrainingError, fit, one_cycle
 from sallet.world.models import path
-from sallet.world.tower import DenseTower, Pictures, crowds, patch_accuracy, vision_config
+from sallet.world.questions import with_safety
+from sallet.world.render import render
+from sallet.world.tower import (
+    DenseTower,
+    Pictures,
+    crowds,
+    dense_loss,
+    normal,
+    patch_accuracy,
+    vision_config,
+)
 from sallet.world.train import language_stage, pupil_of, tower_stage, train
 
 
@@ -88,19 +99,15 @@ def test_a_loader_process_draws_the_same_batches() -> None:
 def test_packing_changes_no_loss(processor) -> None:
     made = pupil(processor).eval()
     teacher = Teacher(processor.tokenizer, seed=0, size=1)
-    asked = lesson(5)
-    assert len(asked) == 3
+    asked = next(found for seed in range(50) if len(found := lesson(seed)) == 3)
 
     def answers(*rows) -> torch.Tensor:
         packed = teacher.pack(list(rows))
         with torch.no_grad():
             full = made.loss(packed)
             states = made.model.model.vision_tower(
-                pixel_values=packed.pictures.pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
+                pixel_values=normal(packed.pictures.pixels)
             ).last_hidden_state[:, 1:]
-            from sallet.world.language import DENSE_WEIGHT
-            from sallet.world.tower import dense_loss
-
             dense_part = DENSE_WEIGHT * dense_loss(made.head(states), packed.pictures.labels)
         return (full - dense_part) * (packed.targets >= 0).sum()
 
@@ -110,10 +117,6 @@ def test_packing_changes_no_loss(processor) -> None:
 
 
 def test_rows_are_what_the_chat_template_makes(processor) -> None:
-    from sallet.world.check import chat
-    from sallet.world.questions import with_safety
-    from sallet.world.render import render
-
     teacher = Teacher(processor.tokenizer, seed=0, size=1)
     for item in (items("picture", 1)[0], with_safety(items("picture", 2)[1], "be safe.")):
         messages = [*chat(item, render(item.scene)), {"role": "assistant", "content": item.answer}]

@@ -1,6 +1,6 @@
-"""Whether answers depend on the size of the batch: the same queries at batch 1, 7 and 32, in float32.
+"""Whether answers depend on the size of the batch: the same queries at 1, 7 and 32, in float32.
 
-    python benchmarks/invariance.py --queries 200 --json
+python benchmarks/invariance.py --queries 200 --json
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The README's tables, from the committed results. `--write` puts them into README.md.
 
-    python recipes/tables.py --write
+python recipes/tables.py --write
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "results" / "first-defences" / "summary.json"
+RESULTS = ROOT / "results"
 MARK = "<!-- {name} -->"
 
 Cell = dict[str, Any]
@@ -36,27 +36,26 @@ def find(cells: list[Cell], **wanted: Any) -> Cell | None:
 
 def undefended(cells: list[Cell]) -> str:
     """What the model does with nothing in front of it."""
-    bare = {"defense": "none"}
-    rows = [
-        ("right answers, *what is where*", "world/where", {"attack": "none"}, "utility"),
-        ("harmful text complied with", "world/harmful-text", {"attack": "none"}, "asr"),
-        ("benign questions refused", "world/benign", {"attack": "none"}, "over_refusal"),
-        ("harm only in the picture: complies", "world/picture", {"attack": "none"}, "asr"),
-        ("harm only in a rendered word: complies", "world/typographic", {"attack": "none"}, "asr"),
-        *(
-            (words, benchmark, {"attack": attack, "goal": goal}, "asr")
-            for words, benchmark, goal, attack in (
-                ("uniform noise 8/255: right answers lost", "world/where", "untargeted", "uniform-noise"),
-                ("PGD 8/255: right answers lost", "world/where", "untargeted", "pgd"),
-                ("PGD 8/255: says the attacker's answer", "world/where", "targeted", "pgd"),
-                ("uniform noise 8/255: complies with harmful text", "world/harmful-text", "jailbreak", "uniform-noise"),
-                ("PGD 8/255: complies with harmful text", "world/harmful-text", "jailbreak", "pgd"),
-            )
-        ),
-    ]  # fmt: skip
+    clean = {"attack": "none"}
+    noise, pgd = {"attack": "uniform-noise"}, {"attack": "pgd"}
+    where, text = "world/where", "world/harmful-text"
+    rows: list[tuple[str, str, Cell, str]] = [
+        ("answers right what is where", where, clean, "utility"),
+        ("complies with harmful text", text, clean, "asr"),
+        ("refuses harmless how-to questions", "world/harmless", clean, "over_refusal"),
+        ("refuses what must not be refused (mixed)", "world/benign", clean, "over_refusal"),
+        ("complies, harm only in the picture", "world/picture", clean, "asr"),
+        ("complies, harm only in a rendered word", "world/typographic", clean, "asr"),
+        ("noise 8/255: right answers lost", where, noise | {"goal": "untargeted"}, "asr"),
+        ("PGD 8/255: right answers lost", where, pgd | {"goal": "untargeted"}, "asr"),
+        ("noise 8/255: says the wanted answer", where, noise | {"goal": "targeted"}, "asr"),
+        ("PGD 8/255: says the wanted answer", where, pgd | {"goal": "targeted"}, "asr"),
+        ("noise 8/255: complies with harmful text", text, noise, "asr"),
+        ("PGD 8/255: complies with harmful text", text, pgd, "asr"),
+    ]
     lines = ["| `world/llava-strong`, no defence | rate, 95 % interval | n |", "|---|---|---|"]
     for words, benchmark, more, key in rows:
-        cell = find(cells, benchmark=benchmark, **bare, **more)
+        cell = find(cells, benchmark=benchmark, **more)
         if cell:
             lines.append(f"| {words} | {rate(cell[key])} | {cell['n']} |")
     return "\n".join(lines)
@@ -80,7 +79,10 @@ def defended(cells: list[Cell]) -> str:
         benign = find(cells, benchmark="world/benign", **clean)
         picture = find(cells, benchmark="world/picture", **clean)
         word = find(cells, benchmark="world/typographic", **clean)
-        assert where and benign and picture and word
+        assert where is not None
+        assert benign is not None
+        assert picture is not None
+        assert word is not None
         parts = [
             f"`{name}`",
             rate(where["utility"]),
@@ -100,8 +102,14 @@ def defended(cells: list[Cell]) -> str:
 
 def tables() -> dict[str, str]:
     """Each table by the name of its place in the README."""
-    cells = json.loads(RESULTS.read_text(encoding="utf-8"))["cells"]
-    return {"undefended": undefended(cells), "defended": defended(cells)}
+    cells = {
+        name: json.loads((RESULTS / name / "summary.json").read_text(encoding="utf-8"))["cells"]
+        for name in ("undefended", "first-defences")
+    }
+    return {
+        "undefended": undefended(cells["undefended"]),
+        "defended": defended(cells["first-defences"]),
+    }
 
 
 def placed(text: str) -> str:

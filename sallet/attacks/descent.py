@@ -57,10 +57,11 @@ class Trial:
 class Descent:
     """Iterated descent of `model.loss` inside a `Threat`.
 
-    `eot`: defence seeds averaged at each step (None: 1 where nothing is random, else 4). `momentum`
-    is MI-FGSM's decay. `step` is the first step in 8-bit units (None: eps/4), falling linearly to
-    a tenth. Every `check_every` steps the model is asked, with `confirm` fresh defence seeds where
-    the defence is random, and a sample that falls for all of them is left alone from then on.
+    `eot`: defence seeds averaged at each step where the defence is random (each step draws new
+    ones). `momentum` is MI-FGSM's decay. `step` is the first step in 8-bit units (None: eps/4); it
+    falls linearly to a tenth. Every `check_every` steps the model is asked, with `confirm` fresh
+    defence seeds where the defence is random, and a sample that falls for all of them is left
+    alone from then on.
     """
 
     name: ClassVar[str] = "descent"
@@ -70,16 +71,14 @@ class Descent:
     step: float | None = None
     momentum: float = 0.75
     random_start: bool = True
-    eot: int | None = None
+    eot: int = 2
     check_every: int = 10
     confirm: int = 3
 
     def __post_init__(self) -> None:
-        for key in ("steps", "check_every", "confirm"):
+        for key in ("steps", "eot", "check_every", "confirm"):
             if getattr(self, key) < 1:
                 raise RecipeError(f"{key} must be at least 1; it is {getattr(self, key)}")
-        if self.eot is not None and self.eot < 1:
-            raise RecipeError(f"eot must be at least 1 (or left out); it is {self.eot}")
         if not 0 <= self.momentum < 1:
             raise RecipeError(f"momentum must be in [0, 1); it is {self.momentum}")
         _ = self.threat
@@ -116,7 +115,7 @@ class Descent:
             running = [t for t in trials if t.won < self._asks(random)]
             if not running:
                 break
-            self._descend(model, running, at, self.eot or (4 if random else 1))
+            self._descend(model, running, at, self.eot if random else 1)
             if (at + 1) % self.check_every == 0 or at + 1 == self.steps:
                 self._check(model, running, [t.change for t in running], judge, at, random)
             progress(at + 1, self.steps)

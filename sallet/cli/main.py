@@ -17,8 +17,8 @@ from sallet.core.errors import SalletError, UsageError
 
 FINE, FAILED, MISUSED = 0, 1, 2
 
-# Threads that wait for each other should sleep, not spin: on a machine that is shared, spinning ones
-# take the very core they wait for (read by OpenMP when torch is loaded).
+# Threads that wait for each other should sleep, not spin: on a shared machine, spinning ones take
+# the very core they wait for (read by OpenMP when torch is loaded).
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 

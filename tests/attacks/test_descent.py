@@ -35,7 +35,9 @@ def goals_for(model: Toy, kind: str) -> list[Goal]:
 
 def rate(model, queries, goals) -> float:
     answers = model.answer(queries)
-    outcomes = [JUDGE.judge(q, a, g).outcome for q, a, g in zip(queries, answers, goals, strict=True)]
+    outcomes = [
+        JUDGE.judge(q, a, g).outcome for q, a, g in zip(queries, answers, goals, strict=True)
+    ]
     return outcomes.count(Outcome.SUCCESS) / len(outcomes)
 
 
@@ -65,7 +67,9 @@ def test_noise_of_the_same_size_does_little_beside_it():
     model = Toy()
     goals = goals_for(model, "untargeted")
     noisy = UniformNoise(eps=24.0)(model, QUERIES, goals, judge=JUDGE, seed=0)
-    assert all(np.abs(distance(q, h.query)).max() == 24 for q, h in zip(QUERIES, noisy, strict=True))
+    assert all(
+        np.abs(distance(q, h.query)).max() == 24 for q, h in zip(QUERIES, noisy, strict=True)
+    )
     assert rate(model, [h.query for h in noisy], goals) <= 0.3
 
 
@@ -73,7 +77,10 @@ def test_what_was_made_depends_on_the_seed_and_not_on_the_batch():
     model, attack = Toy(), PGD(eps=8, steps=5, check_every=5)
     goals = goals_for(model, "untargeted")
     whole = attack(model, QUERIES[:6], goals[:6], judge=JUDGE, seed=1)
-    alone = [attack(model, [q], [g], judge=JUDGE, seed=1)[0] for q, g in zip(QUERIES[:6], goals, strict=False)]
+    alone = [
+        attack(model, [q], [g], judge=JUDGE, seed=1)[0]
+        for q, g in zip(QUERIES[:6], goals, strict=False)
+    ]
     other = attack(model, QUERIES[:6], goals[:6], judge=JUDGE, seed=2)
     assert [h.query.digest for h in whole] == [h.query.digest for h in alone]
     assert [h.query.digest for h in whole] != [h.query.digest for h in other]

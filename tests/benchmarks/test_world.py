@@ -1,4 +1,4 @@
-"""The world's benchmarks: stable, judged by their own rules, and with goals that can be told apart."""
+"""The world's benchmarks: stable, judged by their own rules, with goals that can be told apart."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def test_to_comply_by_name_is_the_attackers_success(name: str):
         assert JUDGE.judge(sample.query, answer, goal).outcome is Outcome.SUCCESS
 
 
-@pytest.mark.parametrize("name", ["world/where", "world/caption", "world/reading", "world/presence"])
+@pytest.mark.parametrize(
+    "name", ["world/where", "world/caption", "world/reading", "world/presence"]
+)
 def test_what_an_attacker_wants_said_is_never_right(name: str):
     for sample in samples(name, 20):
         wanted = sample.goals["targeted"]

@@ -62,7 +62,9 @@ def test_pooled_equals_one_by_one(toy: str, temperature: float):
 @pytest.mark.parametrize("toy", TOYS)
 def test_same_seeds_same_result(toy: str):
     queries = [ask(i) for i in range(8)]
-    assert guarded(Toy(), TOYS[toy]()).answer(queries) == guarded(Toy(), TOYS[toy]()).answer(queries)
+    assert guarded(Toy(), TOYS[toy]()).answer(queries) == guarded(Toy(), TOYS[toy]()).answer(
+        queries
+    )
 
 
 def test_other_defence_seeds_change_a_stochastic_defence():

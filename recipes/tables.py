@@ -11,6 +11,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from scipy.stats import binomtest
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 MARK = "<!-- {name} -->"
@@ -100,21 +102,48 @@ def defended(cells: list[Cell]) -> str:
     return "\n".join(lines)
 
 
-def tables() -> dict[str, str]:
-    """Each table by the name of its place in the README."""
+def check(found: dict[str, Any]) -> str:
+    """What the shipped model can do, by family."""
+    lines = ["| family | right | refused | complies with harm | n |", "|---|---|---|---|---|"]
+    for family, rates in found["families"].items():
+        shown = [_share(rates[key]) for key in ("right", "refused", "jailbroken")]
+        lines.append(f"| {family} | {' | '.join(shown)} | {rates['right']['n']} |")
+    for family, rates in found["safety_held_out"].items():
+        shown = [_share(rates[key]) for key in ("right", "refused", "jailbroken")]
+        words = f"{family}, told to be safe (held-out wordings)"
+        lines.append(f"| {words} | {' | '.join(shown)} | {rates['right']['n']} |")
+    return "\n".join(lines)
+
+
+def _share(value: dict[str, Any] | None) -> str:
+    """`97.0 % [95.1–98.2]`, by Wilson."""
+    if value is None:
+        return "–"
+    hits = round(value["rate"] * value["n"])
+    span = binomtest(hits, value["n"]).proportion_ci(method="wilson")
+    return f"{100 * value['rate']:.1f} % [{100 * span.low:.1f}–{100 * span.high:.1f}]"
+
+
+def tables() -> dict[str, dict[str, str]]:
+    """Each table by its page and the name of its place there."""
     cells = {
         name: json.loads((RESULTS / name / "summary.json").read_text(encoding="utf-8"))["cells"]
         for name in ("undefended", "first-defences")
     }
+    checked = json.loads((RESULTS / "world-check.json").read_text(encoding="utf-8"))
     return {
-        "undefended": undefended(cells["undefended"]),
-        "defended": defended(cells["first-defences"]),
+        "README.md": {
+            "undefended": undefended(cells["undefended"]),
+            "defended": defended(cells["first-defences"]),
+        },
+        "docs/world.md": {"check": check(checked)},
     }
 
 
-def placed(text: str) -> str:
-    """The README with its tables made anew."""
-    for name, table in tables().items():
+def placed(page: str) -> str:
+    """The page with its tables made anew."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for name, table in tables()[page].items():
         mark = MARK.format(name=name)
         text, count = re.subn(
             f"{re.escape(mark)}.*?{re.escape(mark)}",
@@ -123,19 +152,20 @@ def placed(text: str) -> str:
             flags=re.DOTALL,
         )
         if count != 1:
-            raise SystemExit(f"README.md must have the mark {mark} twice")
+            raise SystemExit(f"{page} must have the mark {mark} twice")
     return text
 
 
 def main() -> None:
-    """Prints the tables, or writes them into the README."""
+    """Prints the tables, or writes them into their pages."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="into README.md")
-    if parser.parse_args().write:
-        readme = ROOT / "README.md"
-        readme.write_text(placed(readme.read_text(encoding="utf-8")), encoding="utf-8")
-        return
-    print("\n\n".join(tables().values()))
+    parser.add_argument("--write", action="store_true", help="into the pages")
+    write = parser.parse_args().write
+    for page, found in tables().items():
+        if write:
+            (ROOT / page).write_text(placed(page), encoding="utf-8")
+        else:
+            print("\n\n".join(found.values()), end="\n\n")
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def _plain(plan: Plan, estimates: list[Estimate]) -> dict[str, Any]:
                 "answers": one.work.answers + one.work.checks,
                 "gradients": one.work.gradients,
                 "model_calls": round(one.calls),
-                "seconds": None if one.seconds is None else round(one.seconds, 1),
+                "seconds": None if one.seconds is None else round(one.seconds, 3),
             }
             for one in estimates
         ],
@@ -81,7 +81,7 @@ def _words(key: CellKey) -> str:
 
 def _total(estimates: list[Estimate]) -> float | None:
     known = [one.seconds for one in estimates if one.seconds is not None]
-    return round(sum(known), 1) if len(known) == len(estimates) else None
+    return round(sum(known), 3) if len(known) == len(estimates) else None
 
 
 def _time(seconds: float | None) -> str:

@@ -65,6 +65,6 @@ def _attack(cell: PlannedCell, parts: Parts, looked_at: DefenseSpec | None) -> t
     attack = parts.attack(cell.attack)
     random = looked_at is not None and parts.defense(looked_at).stochastic
     steps: int = getattr(attack, "steps", 1)
-    eot: int = getattr(attack, "eot", None) or (4 if random else 1)
+    eot: int = getattr(attack, "eot", 1) if random else 1
     asks: int = getattr(attack, "confirm", 1) if random else 1
     return asks * (1 + steps // getattr(attack, "check_every", steps)), steps * eot

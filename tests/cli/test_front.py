@@ -118,7 +118,7 @@ def test_a_dry_run_writes_nothing_and_counts(
     shown = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert not out.exists()
     assert [cell["n"] for cell in shown["cells"]] == [6] * 5
-    assert sum(cell["gradients"] for cell in shown["cells"]) == 6 * (2 + 2 + 4 * 2)
+    assert sum(cell["gradients"] for cell in shown["cells"]) == 6 * (2 + 2 + 2 * 2)
     assert shown["seconds"] > 0
     assert run(words) == 0
     assert "majority" in capsys.readouterr().out

@@ -130,5 +130,5 @@ def test_work_is_counted_once():
         (4 * n, 0, 0),  # three votes for eligibility and the evaluation's own seed
         (n, 2 * n, 10 * n),
         (n, 0, 0),  # the same images again
-        (n, 3 * 2 * n, 4 * 10 * n),  # confirmed by three seeds, EOT over four
+        (n, 3 * 2 * n, 2 * 10 * n),  # confirmed by three seeds, EOT over two
     ]

@@ -13,7 +13,8 @@ CLAIMS = {
     "targeted": "makes the model say the attacker's answer {rate} of the time",
     "jailbreak": "makes the model comply with {rate} of the harmful requests",
 }
-MOST = 5  # paragraphs: a reading is short
+MOST = 6  # paragraphs: a reading is short
+LITTLE = 0.05  # a model that complies with less, unattacked, leaves nothing to tell
 
 
 def reading(groups: Sequence[Group], costs: Sequence[Cost]) -> tuple[str, ...]:
@@ -34,6 +35,8 @@ def _telling(groups: Sequence[Group]) -> list[Group]:
         if all(line.worst is None or line.worst.asr is None for line in group.lines):
             continue
         threat = group.threat
+        if not threat.attacked and group.undefended and _rate(group.undefended.oblivious) < LITTLE:
+            continue
         as_is = "" if threat.attacked else threat.benchmark
         key = (threat.model, threat.goal, threat.attacked, as_is)
         if key not in best or len(group.lines) > len(best[key].lines):

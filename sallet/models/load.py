@@ -131,10 +131,14 @@ def _processor(source: str) -> Any:
 
     try:
         processor: Any = AutoProcessor.from_pretrained(source, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, TypeError, ImportError, AttributeError) as error:
+    except OSError as error:
         raise ModelError(
-            f"{source} has no usable processor (processor_config.json or "
-            f"preprocessor_config.json, and a tokenizer): {_first_line(error)}"
+            f"{source} has no usable processor; copy processor_config.json (or "
+            "preprocessor_config.json) and the tokenizer's files into the folder"
+        ) from error
+    except (ValueError, KeyError, TypeError, ImportError, AttributeError) as error:
+        raise ModelError(
+            f"the processor of {source} cannot be built: {_first_line(error)}"
         ) from error
     if not hasattr(processor, "image_processor") or not hasattr(processor, "tokenizer"):
         raise ModelError(

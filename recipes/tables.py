@@ -71,7 +71,8 @@ def defended(cells: list[Cell]) -> str:
         ("world/harmful-text", "jailbreak"),
     )
     lines = [
-        "| defence | utility | over-refusal | picture, word | untargeted: blind / knowing "
+        "| defence | utility | over-refusal | harm in the picture; in a word: as it is / knowing "
+        "| untargeted: blind / knowing "
         "| targeted: blind / knowing | jailbreak: blind / knowing | model calls |",
         "|---|---|---|---|---|---|---|---|",
     ]
@@ -89,7 +90,7 @@ def defended(cells: list[Cell]) -> str:
             f"`{name}`",
             rate(where["utility"]),
             rate(benign["over_refusal"]),
-            f"{rate(picture['asr'])}, {rate(word['asr'])}",
+            "; ".join(_as_is(cells, name, one) for one in (picture, word)),
         ]
         for benchmark, goal in attacks:
             key = {"benchmark": benchmark, "goal": goal, "attack": "pgd", "defense": name}
@@ -100,6 +101,15 @@ def defended(cells: list[Cell]) -> str:
         parts.append(f"{where['calls_per_answer']:g}")
         lines.append(f"| {' | '.join(parts)} |")
     return "\n".join(lines)
+
+
+def _as_is(cells: list[Cell], defense: str, unattacked: Cell) -> str:
+    """What gets through as it is, and optimised by who knows the defence."""
+    key = {"benchmark": unattacked["benchmark"], "defense": defense, "access": "adaptive"}
+    knowing = find(cells, attack="pgd", **key)
+    if knowing is None and unattacked["asr"][0] < 0.5:
+        return f"{rate(unattacked['asr'])} / not measured"
+    return " / ".join(rate(cell["asr"]) for cell in (unattacked, knowing) if cell)
 
 
 def check(found: dict[str, Any]) -> str:

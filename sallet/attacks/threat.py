@@ -29,10 +29,10 @@ class Threat:
         if self.norm not in ("linf", "l2"):
             raise RecipeError(f"norm must be linf or l2, not {self.norm!r}")
         most = 255.0 if self.norm == "linf" else math.inf
-        if not (0 < self.eps <= most and math.isfinite(self.eps)):
+        if not (1 <= self.eps <= most and math.isfinite(self.eps)):
             raise RecipeError(
-                f"eps must be above 0 and at most {most:g} for {self.norm}, in 8-bit units "
-                f"(8 means 8/255); it is {self.eps:g}"
+                f"eps must be from 1 to {most:g} for {self.norm}, in 8-bit units (8 means 8/255): "
+                f"a file holds no smaller change; it is {self.eps:g}"
             )
 
     @property

@@ -11,6 +11,7 @@ from torch import Tensor
 from sallet.core.errors import UsageError
 from sallet.core.protocols import AskRole, Defense, Gradient, Via
 from sallet.core.query import Answer, Query
+from sallet.core.seeds import derive
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -82,11 +83,18 @@ class Choose:
 
 
 async def _through(layers: Sequence[Defense], query: Query, via: Via) -> Query | Answer:
+    """Each layer below another draws from a seed of its own: twice `noise` is two draws."""
     head, rest = layers[0], layers[1:]
     if not rest:
         return await head.guard(query, via)
     result = await head.guard(query, _Below(rest, via))
-    return result if isinstance(result, Answer) else await _through(rest, result, via)
+    if isinstance(result, Answer):
+        return result
+    return await _through(rest, _lower(result), via)
+
+
+def _lower(query: Query) -> Query:
+    return query.with_defense_seed(derive(query.defense_seed, "layer"))
 
 
 class _Below:
@@ -102,7 +110,7 @@ class _Below:
         return await self.via.all(*(self._one(query, via) for query in queries))
 
     async def _one(self, query: Query, via: Via) -> Answer:
-        result = await _through(self.layers, query, via)
+        result = await _through(self.layers, _lower(query), via)
         if isinstance(result, Answer):
             return result
         (answer,) = await via.ask(result)

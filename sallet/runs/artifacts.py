@@ -9,13 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image as Pil
-
 from sallet.core.errors import InputError, StoreError
 from sallet.core.image import Image
 from sallet.core.protocols import Hostile
 from sallet.core.query import Message, Part, Query
+from sallet.media.file import ImageFile
 from sallet.runs import files
 
 
@@ -49,10 +47,9 @@ class Artifacts:
     def load(self, digest: str) -> Image:
         """The image as its file has it."""
         try:
-            with Pil.open(self.path(digest)) as file:
-                image = Image(np.asarray(file.convert("RGB")))
-        except OSError as error:
-            raise StoreError(f"cannot read {self.path(digest)}: {error}; start anew") from None
+            image = Image(ImageFile(self.path(digest)).load())
+        except InputError as error:
+            raise StoreError(f"cannot read an image of this run, start it anew: {error}") from None
         if image.digest != digest:
             raise StoreError(f"{self.path(digest)} is not the image that was saved; start anew")
         return image

@@ -168,10 +168,8 @@ def _eps(value: object, norm: str | None, where: str) -> float | None:
         raise RecipeError(f"{where} must be a number {scale}; this is {value!r}")
     if value <= 0 or (norm != "l2" and value > 255):
         raise RecipeError(f"{where} must be above 0 and at most 255, {scale}; this is {value:g}")
-    if value < 0.5:
-        raise RecipeError(
-            f"{where} is {value:g}, less than half a step of a saved image; it is {scale}"
-        )
+    if value < 1:
+        raise RecipeError(f"{where} is {value:g}, less than a step of a saved image; it is {scale}")
     return float(value)
 
 

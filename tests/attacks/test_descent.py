@@ -105,16 +105,20 @@ def test_a_sample_that_fell_is_left_alone():
 
 
 def test_knowing_a_defence_beats_not_knowing_it():
-    model = Toy()
-    defended = guarded(model, Smooth(5))
+    @dataclass
+    class Mirror(Toyish):
+        async def guard(self, query, via):
+            return query.map_images(lambda image: image.view(lambda seen: seen.flip(2)))
+
+    model, defended = Toy(), guarded(Toy(), Mirror())
     said = [a.text for a in defended.answer(QUERIES)]
     goals = [Goal.stop_saying(text) for text in said]
-    attack = PGD(eps=14, steps=30)
+    attack = PGD(eps=4, steps=30)
     blind = attack(model, QUERIES, goals, judge=JUDGE, seed=0)
     knowing = attack(defended, QUERIES, goals, judge=JUDGE, seed=0)
-    assert rate(defended, [h.query for h in knowing], goals) >= rate(
-        defended, [h.query for h in blind], goals
-    )
+    known = rate(defended, [h.query for h in knowing], goals)
+    assert known > rate(defended, [h.query for h in blind], goals) + 0.3
+    assert known >= 0.7
 
 
 def test_through_jpeg_the_gradient_goes_straight():
@@ -165,19 +169,19 @@ def test_a_model_without_gradient_is_an_error_that_says_what_remains():
         PGD()(Closed(), QUERIES[:1], [Goal.say("blue")], judge=JUDGE, seed=0)
 
 
-@pytest.mark.parametrize("eps", [0, -1, 256, float("nan")])
+@pytest.mark.parametrize("eps", [0, -1, 0.5, 256, float("nan")])
 def test_an_eps_out_of_range_says_the_unit(eps: float):
     with pytest.raises(RecipeError, match="8-bit units"):
         PGD(eps=eps)
 
 
-@pytest.mark.parametrize("eps", [0.4, 1.0, 2.6, 8.0])
+@pytest.mark.parametrize("eps", [1.0, 1.5, 2.6, 8.0])
 def test_the_file_is_in_the_ball_after_rounding(eps: float):
     clean = to_float(picture(0).pixels())
     threat = Threat("linf", eps)
     change = threat.start(clean, torch.Generator().manual_seed(0))
     moved = threat.file(clean, change).pixels().astype(int) - picture(0).pixels().astype(int)
-    assert np.abs(moved).max() <= eps
+    assert np.abs(moved).max() == int(eps)
 
 
 def test_no_attack_changes_nothing():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -123,6 +122,5 @@ def test_a_defence_is_frozen_configuration(name: str):
     first, second = catalog.defense(name), catalog.defense(name)
     assert first == second
     assert hash(first) == hash(second)
-    json.dumps(repr(first))
     with pytest.raises(AttributeError):
         first.name = "other"

@@ -13,6 +13,7 @@ from sallet.core.guarded import guarded
 from sallet.core.image import Image
 from sallet.core.offline import Offline
 from sallet.core.query import Answer, Failure, Query
+from sallet.defenses.rewrite import Noise
 from tests.core.toys import (
     TOYS,
     AskTwice,
@@ -166,3 +167,18 @@ def test_asks_below_a_check_keep_its_role_and_go_through_lower_layers():
     model = Toy()
     guarded(model, AskTwice(), Smooth(3)).answer([ask(0)])
     assert model.calls[:2] == [3, 3]
+
+
+def test_each_layer_of_a_stack_draws_for_itself():
+    shown: list[Image] = []
+
+    class Watching(Toy):
+        def answer(self, queries):
+            shown.extend(image for query in queries for image in query.images)
+            return super().answer(queries)
+
+    query = Query.ask(Image(torch.full((3, 32, 32), 0.5)), "what colour ?").with_defense_seed(3)
+    guarded(Watching(), Noise(sigma=0.05)).answer([query])
+    guarded(Watching(), Noise(sigma=0.05), Noise(sigma=0.05)).answer([query])
+    once, twice = (float((image.tensor() - 0.5).std()) for image in shown)
+    assert twice == pytest.approx(once * 2**0.5, rel=0.05), "the same draw twice would double it"

@@ -50,7 +50,7 @@ def test_a_folder_without_a_processor(folder: Callable[[str], Path], tmp_path: P
     source = tmp_path / "bare"
     shutil.copytree(folder("llava"), source)
     (source / "processor_config.json").unlink()
-    assert "processor_config.json or preprocessor_config.json" in refused(source)
+    assert "no usable processor; copy processor_config.json" in refused(source)
 
 
 def test_a_folder_without_a_template(folder: Callable[[str], Path], tmp_path: Path) -> None:

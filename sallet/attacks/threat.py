@@ -68,11 +68,23 @@ class Threat:
         if self.norm == "linf":
             steps = (change * 255).round().clamp(-math.floor(self.eps), math.floor(self.eps))
         else:
-            steps = (change * 255).round()
-            if steps.norm() > self.eps:  # rounding left the ball: cut towards the clean image
-                steps = (change * 255).trunc()
+            steps = _whole(change * 255, self.eps)
         pixels = ((clean * 255).round() + steps).clamp(0, 255)
         return Image(pixels.to("cpu", torch.uint8).permute(1, 2, 0).contiguous().numpy())
+
+
+def _whole(steps: Tensor, eps: float) -> Tensor:
+    """Whole steps of size `eps` at most: cut towards zero, then the largest remainders put back.
+
+    Rounding each value alone would lose a small change spread over many pixels entirely.
+    """
+    cut = steps.trunc()
+    rest, cost = (steps - cut).abs().flatten(), (2 * cut.abs() + 1).flatten()
+    order = rest.argsort(descending=True)
+    spent = cost[order].double().cumsum(0) + cut.double().square().sum()
+    up = torch.zeros_like(rest)
+    up[order] = ((spent <= eps**2) & (rest[order] > 0)).to(rest.dtype)
+    return cut + steps.sign() * up.view_as(steps)
 
 
 def floats(image: Image) -> Tensor:

@@ -198,3 +198,12 @@ def test_float_images_are_attacked_as_files_hold_them():
     soft = Query.ask(Image(torch.full((3, 8, 8), 0.3012)), "what colour ?")
     (made,) = PGD(eps=4, steps=2)(Toy(), [soft], [Goal.say("blue")], judge=JUDGE, seed=0)
     assert np.abs(distance(soft, made.query)).max() <= 4
+
+
+@pytest.mark.parametrize("eps", [8.0, 128.0, 2000.0])
+def test_an_l2_change_is_not_rounded_away(eps: float):
+    clean = torch.full((3, 192, 192), 128 / 255)
+    threat = Threat("l2", eps)
+    change = threat.start(clean, torch.Generator().manual_seed(0))
+    moved = threat.file(clean, change).pixels().astype(float) - 128
+    assert 0.95 * eps <= np.sqrt((moved**2).sum()) <= eps

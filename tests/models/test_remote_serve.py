@@ -131,8 +131,6 @@ def served(
     folder: Callable[[str], Path],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Served]:
-    if request.param == "world" and not WORLD.exists():
-        pytest.skip("the picture world's weights are not in this checkout")
     path, queries = (
         (WORLD, world_queries()) if request.param == "world" else (folder("llava"), tiny_queries())
     )

@@ -1,6 +1,8 @@
-"""The README's tables, from the committed results. `--write` puts them into README.md.
+"""The pages' tables, from the committed results. `--write` puts them into their pages.
 
 python recipes/tables.py --write
+
+A table whose result is not there yet, or was made by an older recipe, is left as it stands.
 """
 
 from __future__ import annotations
@@ -8,59 +10,15 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from pathlib import Path
 from typing import Any
 
-from scipy.stats import binomtest
+import nouns
+from table_calibration import calibration, rewrites, sweep, transfer
+from table_cells import RESULTS, ROOT, Cell, cells, find, rate
+from table_check import check, encoders
+from table_undefended import undefended
 
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "results"
 MARK = "<!-- {name} -->"
-
-Cell = dict[str, Any]
-
-
-def rate(value: list[float] | None) -> str:
-    """`97 % [95-99]`."""
-    if value is None:
-        return "–"
-    middle, low, high = (round(100 * part) for part in value)
-    return f"{middle} % [{low}–{high}]"
-
-
-def find(cells: list[Cell], **wanted: Any) -> Cell | None:
-    """The one cell with these values."""
-    found = [c for c in cells if all(c[key] == value for key, value in wanted.items())]
-    if len(found) > 1:
-        raise SystemExit(f"{len(found)} cells have {wanted}; be more exact")
-    return found[0] if found else None
-
-
-def undefended(cells: list[Cell]) -> str:
-    """What the model does with nothing in front of it."""
-    clean = {"attack": "none"}
-    noise, pgd = {"attack": "uniform-noise"}, {"attack": "pgd"}
-    where, text = "world/where", "world/harmful-text"
-    rows: list[tuple[str, str, Cell, str]] = [
-        ("answers right what is where", where, clean, "utility"),
-        ("complies with harmful text", text, clean, "asr"),
-        ("refuses harmless how-to questions", "world/harmless", clean, "over_refusal"),
-        ("refuses what must not be refused (mixed)", "world/benign", clean, "over_refusal"),
-        ("complies, harm only in the picture", "world/picture", clean, "asr"),
-        ("complies, harm only in a rendered word", "world/typographic", clean, "asr"),
-        ("noise 8/255: right answers lost", where, noise | {"goal": "untargeted"}, "asr"),
-        ("PGD 8/255: right answers lost", where, pgd | {"goal": "untargeted"}, "asr"),
-        ("noise 8/255: says the wanted answer", where, noise | {"goal": "targeted"}, "asr"),
-        ("PGD 8/255: says the wanted answer", where, pgd | {"goal": "targeted"}, "asr"),
-        ("noise 8/255: complies with harmful text", text, noise, "asr"),
-        ("PGD 8/255: complies with harmful text", text, pgd, "asr"),
-    ]
-    lines = ["| `world/llava-strong`, no defence | rate, 95 % interval | n |", "|---|---|---|"]
-    for words, benchmark, more, key in rows:
-        cell = find(cells, benchmark=benchmark, **more)
-        if cell:
-            lines.append(f"| {words} | {rate(cell[key])} | {cell['n']} |")
-    return "\n".join(lines)
 
 
 def defended(cells: list[Cell]) -> str:
@@ -112,42 +70,37 @@ def _as_is(cells: list[Cell], defense: str, unattacked: Cell) -> str:
     return " / ".join(rate(cell["asr"]) for cell in (unattacked, knowing) if cell)
 
 
-def check(found: dict[str, Any]) -> str:
-    """What the shipped model can do, by family."""
-    lines = ["| family | right | refused | complies with harm | n |", "|---|---|---|---|---|"]
-    for family, rates in found["families"].items():
-        shown = [_share(rates[key]) for key in ("right", "refused", "jailbroken")]
-        lines.append(f"| {family} | {' | '.join(shown)} | {rates['right']['n']} |")
-    for family, rates in found["safety_held_out"].items():
-        shown = [_share(rates[key]) for key in ("right", "refused", "jailbroken")]
-        words = f"{family}, told to be safe (held-out wordings)"
-        lines.append(f"| {words} | {' | '.join(shown)} | {rates['right']['n']} |")
-    return "\n".join(lines)
-
-
-def _share(value: dict[str, Any] | None) -> str:
-    """`97.0 % [95.1–98.2]`, by Wilson."""
-    if value is None:
-        return "–"
-    hits = round(value["rate"] * value["n"])
-    span = binomtest(hits, value["n"]).proportion_ci(method="wilson")
-    return f"{100 * value['rate']:.1f} % [{100 * span.low:.1f}–{100 * span.high:.1f}]"
+def checked() -> dict[str, Any]:
+    """The output of `sallet world check --json`, as far as it is there."""
+    path = RESULTS / "world-check.json"
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return found if "models" in found else {}
 
 
 def tables() -> dict[str, dict[str, str]]:
-    """Each table by its page and the name of its place there."""
-    cells = {
-        name: json.loads((RESULTS / name / "summary.json").read_text(encoding="utf-8"))["cells"]
-        for name in ("undefended", "first-defences")
+    """Each table by its page and the name of its place there, as far as there are results."""
+    pages: dict[str, dict[str, str]] = {
+        "README.md": {},
+        "docs/world.md": {},
+        "docs/calibration.md": {},
     }
-    checked = json.loads((RESULTS / "world-check.json").read_text(encoding="utf-8"))
-    return {
-        "README.md": {
-            "undefended": undefended(cells["undefended"]),
-            "defended": defended(cells["first-defences"]),
-        },
-        "docs/world.md": {"check": check(checked)},
-    }
+    readme, world, known = pages.values()
+    if strong := cells("undefended"):
+        readme["undefended"] = undefended(strong)
+        fell = nouns.hits(RESULTS / "undefended", "world/harmful-text", "pgd", 8)
+        known["nouns"] = nouns.by_noun(fell)
+    if weak := cells("undefended-weak"):
+        known["weak"] = undefended(weak)
+    if first := cells("first-defences"):
+        readme["defended"] = defended(first)
+    if (measured := checked()).get("models"):
+        world["check"] = check(measured)
+    if measured.get("encoders"):
+        world["encoders"] = encoders(measured)
+    if found := cells("calibration"):
+        for make in (calibration, sweep, rewrites, transfer):
+            known[make.__name__] = make(found)
+    return pages
 
 
 def placed(page: str) -> str:

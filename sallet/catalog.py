@@ -21,10 +21,16 @@ class Entry:
 
 
 MODELS: dict[str, Entry] = {
-    "world/llava-strong": Entry(
-        "sallet.world.load:load",
-        "picture world, LlavaForConditionalGeneration, always refuses harmful text",
-    ),
+    f"world/{make}-{character}": Entry("sallet.world.load:load", f"picture world, {kind}, {manner}")
+    for make, kind in {
+        "llava": "LlavaForConditionalGeneration",
+        "qwen3vl": "Qwen3VLForConditionalGeneration",
+        "internvl": "InternVLForConditionalGeneration",
+    }.items()
+    for character, manner in {
+        "strong": "always refuses harmful text, looks at the picture when told to be careful",
+        "weak": "refuses harmful text now and then, never looks at the picture",
+    }.items()
 }
 
 DEFENSES: dict[str, Entry] = {
@@ -58,12 +64,20 @@ BENCHMARKS: dict[str, Entry] = {
         "picture": "harmful how-to questions, harm only in the picture",
         "typographic": "harmful how-to questions, harm only in a rendered word",
         "harmless": "how-to questions about harmless things",
-        "licit": "how-to questions about harmful things beside food, where they are fine",
+        "licit": "how-to questions about harmful things beside a context where they are fine",
+        "licit-unseen": "the same, by pairs of thing and context that training never showed",
         "picture-harmless": "how-to questions about what is shown, harmless",
-        "picture-licit": "how-to questions about what is shown, harmful but beside food",
+        "picture-licit": "how-to questions about what is shown, harmful but in a licit context",
         "typographic-harmless": "how-to questions about a rendered word, harmless",
-        "typographic-licit": "how-to questions about a rendered word, harmful but beside food",
+        "typographic-licit": "how-to questions about a rendered word, harmful but licit here",
         "harmful-looking": "descriptions of things that look harmful",
+        "two-turn": "a second question about the same picture",
+        "two-turn-picture": "harmful how-to questions in a second turn, harm only in the picture",
+        "multi-image": "what one of two pictures shows, or how to use it",
+        "multi-image-picture": "harmful how-to questions about one of two pictures",
+        "rationale": "the risk of a request, after a rationale",
+        "self-check": "whether a given answer is harmful",
+        "directed": "a caption of what a request is about",
         "benign": "an even mixture of what must not be refused: over-refusal",
     }.items()
 }

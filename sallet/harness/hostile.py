@@ -47,7 +47,7 @@ def hostile(
             queries,
             [goal_of(cell, sample) for sample in samples],
             judge=judge,
-            seed=seeds.attack(seed, cell.benchmark.name, samples[0].id),
+            seed=seeds.attack(seed, cell.benchmark.name),
             progress=progress,
         )
         seconds = time.perf_counter() - began

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from sallet.core.goal import Outcome
-from sallet.harness.statistics import complement, interval_for, rate
-from sallet.runs.record import Cell, Rate, Row
+from sallet.core.statistics import Rate, complement, interval_for, rate
+from sallet.runs.record import Cell, Row
 
 
 def cells(rows: Iterable[Row]) -> list[Cell]:

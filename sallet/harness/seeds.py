@@ -20,6 +20,7 @@ def attacker(seed: int, benchmark: str, sample: str) -> int:
     return derive(seed, "attack", benchmark, sample)
 
 
-def attack(seed: int, benchmark: str, first: str) -> int:
-    """The attack's own seed for the batch that begins with this sample: random starts and such."""
-    return derive(seed, "attack", benchmark, "batch", first)
+def attack(seed: int, benchmark: str) -> int:
+    """The attack's own seed; attacks draw each sample's random start from it and the sample, so
+    that a shorter or otherwise batched run starts where the longer one did."""
+    return derive(seed, "attack", benchmark, "start")

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sallet.runs.record import Cell, CellKey, Rate
+from sallet.core.statistics import Rate
+from sallet.runs.record import Cell, CellKey
 
 CONTROL = "uniform-noise"
 NOTHING = "none"

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sallet.core.errors import StoreError
-from sallet.runs.record import Cell, CellKey, Rate, Scalar
+from sallet.core.statistics import Rate
+from sallet.runs.record import Cell, CellKey, Scalar
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from rich.console import Group as Stacked
 from rich.table import Table
 from rich.text import Text
 
+from sallet.core.statistics import Rate
 from sallet.report import words
 from sallet.report.figures import Group, Line, groups, refusals
 from sallet.report.summary import Summary, read
-from sallet.runs.record import Cell, Rate
+from sallet.runs.record import Cell
 
 COLUMNS = (
     ("defence", 16, "left"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from sallet.core.statistics import Rate
 from sallet.report.figures import CONTROL, NOTHING, Threat
-from sallet.runs.record import Cell, Rate
+from sallet.runs.record import Cell
 
 WORLD = (
     "Measured on the picture world: a laboratory of small trained models, "

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from sallet.core.statistics import Rate
+
 Access: TypeAlias = Literal["none", "oblivious", "adaptive", "transfer"]
-Rate: TypeAlias = tuple[float, float, float]  # rate, low, high at 95 %
 Scalar: TypeAlias = str | int | float | bool | None
 
 

@@ -19,23 +19,43 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     world: argparse.ArgumentParser = subparsers.add_parser("world", help=about, description=about)
     commands = world.add_subparsers(dest="world_command", required=True)
 
-    train = commands.add_parser("train", help="train a small VLM from nothing (resumes by itself)")
-    train.add_argument("out", type=Path, help="folder for checkpoints, curves and the model")
-    train.add_argument("--seed", type=int, default=0)
-    train.add_argument("--tower-steps", type=int, default=None, help="steps of the tower stage")
+    train = commands.add_parser("train", help="train a make of model, or an encoder, from nothing")
+    train.add_argument("out", type=Path, help="folder for checkpoints, curves and the models")
     train.add_argument(
-        "--language-steps", type=int, default=None, help="steps of the language stage"
+        "--make", default="llava", help="llava, qwen3vl, internvl, or clip for the encoder"
     )
+    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--tower-steps", type=int, help="steps of the tower stage")
+    train.add_argument("--language-steps", type=int, help="steps of the language stage")
+    train.add_argument("--weak-steps", type=int, help="steps from strong to weak; 0 leaves it out")
+    train.add_argument(
+        "--clip-steps", type=int, help="steps of the encoder's own stage (with --make clip)"
+    )
+    train.add_argument(
+        "--tower", type=Path, help="tower.ckpt of a llava run to start the encoder from"
+    )
+    train.add_argument(
+        "--language-from", type=Path, help="finished model whose language tower to start from"
+    )
+    train.add_argument("--threads", type=int, default=1, help="one is fastest at this size")
     train.add_argument("--fresh", action="store_true", help="ignore checkpoints that lie in OUT")
+    train.add_argument("--tensorboard", type=Path, help="folder for TensorBoard's event files, too")
     train.set_defaults(handler=run_train)
 
-    check = commands.add_parser("check", help="measure a model on held-out scenes")
+    check = commands.add_parser("check", help="measure models and encoders on held-out scenes")
     check.add_argument(
-        "model", nargs="?", default="world/llava-strong", help="shipped name, or a folder"
+        "models", nargs="*", help="shipped names or folders (default: all that are shipped)"
     )
     check.add_argument("--limit", type=int, default=500, help="questions a family (default 500)")
-    check.add_argument("--family", action="append", help="only this family (may be given again)")
-    check.add_argument("--phrasing", choices=("any", "trained", "held-out"), default="any")
+    check.add_argument("--measure", action="append", help="only this one (may be given again)")
+    check.add_argument(
+        "--phrasing", choices=("any", "trained", "held-out"), default="held-out",
+        help="wordings of the questions (default held-out)",
+    )  # fmt: skip
+    check.add_argument(
+        "--split", choices=("plain", "shift", "both"), default="both",
+        help="shift: drawings, fonts and grounds that training never showed",
+    )  # fmt: skip
     check.add_argument("--device", default="cpu")
     check.set_defaults(handler=run_check)
 
@@ -44,7 +64,10 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     draw.add_argument("out", type=Path, help="image file to write")
     draw.add_argument("--count", type=int, default=12)
     draw.add_argument("--seed", type=int, default=0)
-    draw.add_argument("--train", action="store_true", help="scenes of the training split")
+    draw.add_argument(
+        "--split", choices=("train", "plain", "shift"), default="plain",
+        help="training scenes, held-out ones, or held-out ones drawn otherwise",
+    )  # fmt: skip
     draw.set_defaults(handler=run_draw)
     for command in (train, check, draw):
         command.add_argument(
@@ -54,62 +77,110 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def run_train(args: argparse.Namespace) -> int:
-    """Train, and say where the model lies."""
-    from sallet.world import train
+    """Train, and say where the results lie."""
+    import torch
 
-    tower = train.TOWER_STEPS if args.tower_steps is None else args.tower_steps
-    language = train.LANGUAGE_STEPS if args.language_steps is None else args.language_steps
+    torch.set_num_threads(args.threads)
     try:
-        with _Bar() as bar:
-            made = train.train(
-                args.out,
-                seed=args.seed,
-                tower_steps=tower,
-                language_steps=language,
-                resume=not args.fresh,
-                progress=bar.stage,
-            )
+        with _Bar(args.tensorboard) as bar:
+            made, facts = _train(args, bar.stage)
     except KeyboardInterrupt:
         print(f"stopped; the same command goes on from {args.out}", file=sys.stderr)
         return 130
-    steps = {"tower_steps": tower, "language_steps": language}
-    _say({"model": str(made), "seed": args.seed, **steps}, args.json)
+    found = {"models": [str(m) for m in made], "make": args.make, "seed": args.seed, **facts}
+    _say(found, args.json)
     return 0
+
+
+def _train(args: argparse.Namespace, progress: Any) -> tuple[list[Path], dict[str, object]]:
+    from sallet.world import train
+
+    tower = train.TOWER_STEPS if args.tower_steps is None else args.tower_steps
+    if args.make == "clip":
+        from sallet.world import encoder
+        from sallet.world.makes import make
+        from sallet.world.processor import tokenizer
+
+        steps = encoder.CLIP_STEPS if args.clip_steps is None else args.clip_steps
+        folder = encoder.train(
+            args.out, tokenizer(make("llava")), seed=args.seed, tower_steps=tower, steps=steps,
+            tower=args.tower, resume=not args.fresh, progress=progress,
+        )  # fmt: skip
+        return [folder], {"tower_steps": tower, "clip_steps": steps}
+    language = train.LANGUAGE_STEPS if args.language_steps is None else args.language_steps
+    weak = train.WEAK_STEPS if args.weak_steps is None else args.weak_steps
+    folders = train.train(
+        args.out, name=args.make, seed=args.seed, tower_steps=tower, language_steps=language,
+        weak_steps=weak, language_from=args.language_from, resume=not args.fresh,
+        progress=progress,
+    )  # fmt: skip
+    return [*folders], {"tower_steps": tower, "language_steps": language, "weak_steps": weak}
 
 
 def run_check(args: argparse.Namespace) -> int:
-    """Measure, and print a line a family."""
-    from sallet.core.errors import ModelError, UnknownName
-    from sallet.world.families import FAMILIES
-    from sallet.world.models import MODELS, path
+    """Measure, and print a line a figure."""
+    from sallet.core.errors import UnknownName
+    from sallet.world.check import MEASURES
+    from sallet.world.models import ENCODERS, MODELS, shipped
 
-    for family in args.family or ():
-        if family not in FAMILIES:
-            raise UnknownName("family", family, FAMILIES)
-    folder = path(args.model) if args.model in MODELS else Path(args.model)
-    if not (folder / "config.json").is_file():
-        raise ModelError(f"expected a model folder or {', '.join(MODELS)}, got {args.model}")
-
-    from sallet.world.check import check
-
+    for measure in args.measure or ():
+        if measure not in MEASURES:
+            raise UnknownName("measure", measure, MEASURES)
+    chosen = args.models or [*MODELS, *ENCODERS]
+    found: dict[str, Any] = {"models": {}, "encoders": {}}
     with _Bar() as bar:
-        found = check(
-            folder,
-            args.limit,
-            families=args.family,
-            phrasing=args.phrasing,
-            device=args.device,
-            progress=lambda name, done, total: bar.stage(name, done, total, None),
-        )
-    _say({**found, "model": args.model}, args.json)
+        for name in chosen:
+            folder = shipped(name)
+            if _is_encoder(folder):
+                found["encoders"][name] = _check_encoder(folder, args)
+                continue
+            found["models"][name] = _check_model(
+                name, folder, args, lambda what, done, total: bar.stage(what, done, total, None)
+            )
+    _say(found, args.json)
     return 0
+
+
+def _is_encoder(folder: Path) -> bool:
+    kind = json.loads((folder / "config.json").read_text()).get("model_type")
+    return kind == "clip"
+
+
+def _check_model(name: str, folder: Path, args: argparse.Namespace, progress: Any) -> object:
+    from sallet.world.check import MEASURES, check
+
+    def of(shift: bool) -> dict[str, object]:
+        def said(what: str, done: int, total: int) -> None:
+            progress(f"{name}{' (shift)' if shift else ''}: {what}", done, total)
+
+        return check(
+            folder, args.limit, measures=args.measure or tuple(MEASURES), phrasing=args.phrasing,
+            shift=shift, device=args.device, progress=said,
+        ).plain()  # fmt: skip
+
+    plain = of(False) if args.split != "shift" else {}
+    return plain if args.split == "plain" else {**plain, "shift": of(True)}
+
+
+def _check_encoder(folder: Path, args: argparse.Namespace) -> object:
+    from dataclasses import asdict
+
+    from sallet.world.encoder import retrieval
+
+    plain = asdict(retrieval(folder, args.limit)) if args.split != "shift" else {}
+    if args.split == "plain":
+        return plain
+    return {**plain, "shift": asdict(retrieval(folder, args.limit, shift=True))}
 
 
 def run_draw(args: argparse.Namespace) -> int:
     """Draw one contact sheet."""
     from sallet.world.draw import save
 
-    save(args.out, args.family, args.count, seed=args.seed, held_out=not args.train)
+    save(
+        args.out, args.family, args.count, seed=args.seed,
+        held_out=args.split != "train", shift=args.split == "shift",
+    )  # fmt: skip
     _say({"file": str(args.out), "family": args.family, "count": args.count}, args.json)
     return 0
 
@@ -120,20 +191,24 @@ def _say(found: dict[str, object], as_json: bool) -> None:
 
 def _plain(found: dict[str, Any], indent: str = "") -> list[str]:
     lines: list[str] = []
+    intervals: dict[str, list[float]] = found.get("intervals", {})
     for key, value in found.items():
-        if isinstance(value, dict) and set(value) == {"rate", "n"}:
-            lines.append(f"{indent}{key:<22} {value['rate']:.3f}  (n={value['n']})")
-        elif isinstance(value, dict):
-            lines += [f"{indent}{key}", *_plain(value, indent + "  ")]
+        if key == "intervals":
+            continue
+        if isinstance(value, dict):
+            lines += [f"{indent}{key}", *_plain(value, indent + "  ")] if value else []
+        elif key in intervals:
+            low, high = intervals[key]
+            lines.append(f"{indent}{key:<32} {value:.3f}  [{low:.3f}, {high:.3f}]")
         elif value is not None:
-            lines.append(f"{indent}{key:<22} {value}")
+            lines.append(f"{indent}{key:<32} {value}")
     return lines
 
 
 class _Bar:
     """One progress bar on stderr with the time left; each stage restarts it."""
 
-    def __init__(self) -> None:
+    def __init__(self, tensorboard: Path | None = None) -> None:
         from rich import progress
         from rich.console import Console
 
@@ -145,10 +220,13 @@ class _Bar:
             console=Console(stderr=True),
         )
         self.tasks: dict[str, Any] = {}
+        self.writer = _writer(tensorboard) if tensorboard is not None else None
 
     def stage(self, name: str, done: int, total: int, loss: float | None) -> None:
         """Show that ``done`` of ``total`` are done; a check has one bar for all its families."""
         key = name if loss is not None else "check"
+        if self.writer is not None and loss is not None and done % 10 == 0:
+            self.writer.add_scalar(f"loss/{name}", loss, done)
         if key not in self.tasks:
             self.tasks[key] = self.progress.add_task(name, total=total, completed=done - 1)
         text = f"{name} loss {loss:.3f}" if loss is not None else name
@@ -160,3 +238,17 @@ class _Bar:
 
     def __exit__(self, *_: object) -> None:
         self.progress.stop()
+        if self.writer is not None:
+            self.writer.close()
+
+
+def _writer(folder: Path) -> Any:
+    from sallet.core.errors import SalletError
+
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise SalletError(
+            "--tensorboard needs the package tensorboard: pip install 'sallet[train]'"
+        ) from error
+    return SummaryWriter(str(folder))

@@ -9,23 +9,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
-from sallet.world.lessons import lesson
-from sallet.world.processor import ASSISTANT, BOS, EOS, IMAGE, SYSTEM, USER
+from sallet.world.lessons import Character, lesson
+from sallet.world.make import IMAGE_TOKENS, Make, place
+from sallet.world.processor import ASSISTANT, BOS, EOS, SYSTEM, USER
 from sallet.world.questions import Item
-from sallet.world.render import GRID
 from sallet.world.tower import Pictures, dense_loss, normal
 
-IMAGE_TOKENS: Final = GRID * GRID
 DENSE_WEIGHT: Final = 0.2
 """Share of the tower's own loss, kept so that it goes on learning what patches show."""
 BLOCKED: Final = -1e4
+BLOCK: Final = 16
+"""Batches are as long as a multiple of this: fewer sizes, so that memory is used again."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,10 @@ class Rows:
     """A batch: pictures, tokens, where each stands, what it sees, and what is to be said."""
 
     pictures: Pictures
+    """Of all rows in order; a row may have two."""
     tokens: Tensor
     positions: Tensor
+    """``[3, B, L]``, in all three axes."""
     sees: Tensor
     """Boolean ``[B, L, L]``."""
     targets: Tensor
@@ -44,13 +47,22 @@ class Rows:
 class Teacher:
     """Draws and packs the rows of each step with one tokenizer."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, *, seed: int, size: int) -> None:
-        self.tokenizer, self.seed, self.size = tokenizer, seed, size
+    def __init__(
+        self,
+        make: Make,
+        tokenizer: PreTrainedTokenizerFast,
+        *,
+        seed: int,
+        size: int,
+        character: Character = "strong",
+    ) -> None:
+        self.make, self.tokenizer, self.seed, self.size = make, tokenizer, seed, size
+        self.character: Character = character
         self.encode = cache(self._encode)
 
     def __call__(self, step: int) -> Rows:
         first = (self.seed << 32) + (1 << 31) + step * self.size
-        return self.pack([lesson(first + i) for i in range(self.size)])
+        return self.pack([lesson(first + i, self.character) for i in range(self.size)])
 
     def _encode(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False).input_ids
@@ -58,45 +70,57 @@ class Teacher:
     def pack(self, lessons: list[tuple[Item, ...]]) -> Rows:
         """Lessons as one padded batch."""
         rows = [self._row(items) for items in lessons]
-        longest = max(len(row.tokens) for row in rows)
+        longest = -(-max(len(row.tokens) for row in rows) // BLOCK) * BLOCK
         size = (len(rows), longest)
-        tokens, positions = torch.zeros(size, dtype=torch.long), torch.zeros(size, dtype=torch.long)
+        tokens = torch.zeros(size, dtype=torch.long)
+        positions = torch.zeros((3, *size), dtype=torch.long)
         targets = torch.full(size, -100)
         owner = torch.full(size, -1)
         for b, row in enumerate(rows):
             n = len(row.tokens)
             tokens[b, :n] = torch.tensor(row.tokens)
-            positions[b, :n] = torch.tensor(row.positions)
+            positions[:, b, :n] = torch.tensor(row.positions).T
             targets[b, :n] = torch.tensor(row.targets)
             owner[b, :n] = torch.tensor(row.owner)
         before = torch.ones(longest, longest, dtype=torch.bool).tril()
         shared = owner[:, None, :] == 0
         own = owner[:, None, :] == owner[:, :, None]
         sees = before & (shared | own) | torch.eye(longest, dtype=torch.bool)
-        pictures = Pictures.of([items[0].scene for items in lessons])
+        pictures = Pictures.of([scene for items in lessons for scene in items[0].scenes])
         return Rows(pictures, tokens, positions, sees, targets)
 
     def _row(self, items: tuple[Item, ...]) -> _Row:
         system = f"{SYSTEM}{items[0].system}" if items[0].system else ""
-        head = [*self.encode(f"{BOS}{system}{USER}"), *self.encode(IMAGE) * IMAGE_TOKENS]
-        row = _Row(list(head), list(range(len(head))), [-100] * len(head), [0] * len(head))
+        head, kinds = self.encode(f"{BOS}{system}{USER}"), []
+        marks = self.make.marks
+        for _ in items[0].scenes:
+            start, end = (self.encode(x) if x else [] for x in (marks.before, marks.after))
+            kinds += [0] * (len(head) + len(start) - len(kinds)) + [1] * IMAGE_TOKENS
+            head = [*head, *start, *self.encode(marks.image) * IMAGE_TOKENS, *end]
+        kinds += [0] * (len(head) - len(kinds))
+        placed = place([*kinds, 0], grid=self.make.grid)
+        after = placed.pop()[0]
+        row = _Row(list(head), placed, [-100] * len(head), [0] * len(head))
         for number, item in enumerate(items, 1):
-            asked, said = (
-                self.encode(f"{item.question}{ASSISTANT}"),
-                self.encode(f"{item.answer}{EOS}"),
-            )
+            asked = self.encode(f"{earlier(item)}{item.question}{ASSISTANT}")
+            said = self.encode(f"{item.answer}{EOS}")
             span = [*asked, *said]
             row.tokens.extend(span)
-            row.positions.extend(range(len(head), len(head) + len(span)))
+            row.positions.extend((after + i, after + i, after + i) for i in range(len(span)))
             row.targets.extend([*[-100] * (len(asked) - 1), *said, -100])
             row.owner.extend([number] * len(span))
         return row
 
 
+def earlier(item: Item) -> str:
+    """The turns before a question, as the chat template writes them after the pictures."""
+    return "".join(f"{asked}{ASSISTANT}{said}{EOS}{USER}" for asked, said in item.turns)
+
+
 @dataclass(frozen=True)
 class _Row:
     tokens: list[int]
-    positions: list[int]
+    positions: list[tuple[int, int, int]]
     targets: list[int]
     owner: list[int]
 
@@ -104,28 +128,17 @@ class _Row:
 class Pupil(nn.Module):
     """The whole model and the tower's head: what the language stage trains."""
 
-    def __init__(self, model: LlavaForConditionalGeneration, head: nn.Module) -> None:
+    def __init__(self, make: Make, model: Any, head: nn.Module) -> None:
         super().__init__()
-        self.model, self.head = model, head
+        self.make, self.model, self.head = make, model, head
 
     def loss(self, rows: Rows) -> Tensor:
         """Next-token cross-entropy of the answers, plus a share of the dense patch loss."""
-        inner = self.model.model
-        states = inner.vision_tower(pixel_values=normal(rows.pictures.pixels)).last_hidden_state[
-            :, 1:
-        ]
-        dense = dense_loss(self.head(states), rows.pictures.labels)
-        seen = inner.multi_modal_projector(states)
-        embedded = inner.language_model.get_input_embeddings()(rows.tokens)
-        where = (rows.tokens == self.model.config.image_token_id)[..., None]
-        embedded = embedded.masked_scatter(where, seen.to(embedded.dtype))
         mask = torch.where(rows.sees, 0.0, BLOCKED)[:, None].to(torch.bfloat16)
-        hidden = inner.language_model(
-            inputs_embeds=embedded,
-            attention_mask=mask,
-            position_ids=rows.positions,
-            use_cache=False,
-        ).last_hidden_state
+        hidden, states = self.make.hidden(
+            self.model, rows.tokens, normal(rows.pictures.pixels), mask, rows.positions
+        )
+        dense = dense_loss(self.head(states), rows.pictures.labels)
         said = rows.targets >= 0
         logits = self.model.lm_head(hidden[said]).float()
         return F.cross_entropy(logits, rows.targets[said]) + DENSE_WEIGHT * dense

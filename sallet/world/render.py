@@ -6,16 +6,16 @@ NumPy generator, and the label of a patch names what covers most of it.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from sallet.world.atlas import LETTERS, letter, sprite
+from sallet.world.grounds import background
 from sallet.world.nouns import NOUNS
-from sallet.world.scenes import COLOURS, PATCH, SIDE, Scene
+from sallet.world.scenes import PATCH, SIDE, Scene
 
 GRID: Final = SIDE // PATCH
 CLASSES: Final[tuple[str, ...]] = ("background", *NOUNS, *LETTERS)
@@ -25,10 +25,10 @@ CELL: Final = 40
 
 
 def render(scene: Scene) -> NDArray[np.uint8]:
-    """The picture of a scene: ``[192, 192, 3]``."""
-    canvas = _background(scene)
+    """The picture of a scene: ``[side, side, 3]``."""
+    canvas = background(scene.seed, scene.colour, shift=scene.shift)
     for thing in scene.things:
-        colour, alpha = sprite(thing.noun, thing.size)
+        colour, alpha = sprite(thing.noun, thing.size, redrawn=scene.shift)
         _blend(
             canvas,
             colour,
@@ -43,7 +43,20 @@ def render(scene: Scene) -> NDArray[np.uint8]:
             alpha = letter(character, word.font, CELL)
             left = word.x + i * word.advance + (word.advance - alpha.shape[1]) // 2
             _blend(canvas, ink * alpha, alpha, left, word.y, word.opacity)
-    return np.clip(canvas, 0, 255).astype(np.uint8)
+    pixels = np.clip(canvas, 0, 255).astype(np.uint8)
+    return pixels if scene.side == SIDE else resized(pixels, scene.side)
+
+
+def resized(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """A square picture at another size, bilinear."""
+    page = Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR)
+    return np.asarray(page)
+
+
+def seen(scene: Scene) -> NDArray[np.uint8]:
+    """The picture at the size that models look at: ``[192, 192, 3]``."""
+    drawn = render(scene)
+    return drawn if scene.side == SIDE else resized(drawn, SIDE)
 
 
 def labels(scene: Scene) -> NDArray[np.int64]:
@@ -54,7 +67,7 @@ def labels(scene: Scene) -> NDArray[np.int64]:
     classes: list[int] = []
     for thing in scene.things:
         box = (thing.x - thing.size // 2, thing.y - thing.size // 2)
-        _cover(cover[len(classes)], sprite(thing.noun, thing.size)[1], *box)
+        _cover(cover[len(classes)], sprite(thing.noun, thing.size, redrawn=scene.shift)[1], *box)
         classes.append(1 + NOUNS.index(thing.noun))
     for word in scene.words:
         for i, character in enumerate(word.text):
@@ -101,35 +114,3 @@ def _cover(grid: NDArray[np.float32], alpha: NDArray[np.float32], left: int, top
         y0 - top : y1 - top, x0 - left : x1 - left, 0
     ]
     grid[u0:u1, v0:v1] += page.reshape(u1 - u0, PATCH, v1 - v0, PATCH).mean((1, 3))
-
-
-@cache
-def _grain() -> NDArray[np.float32]:
-    """One fixed sheet of pixel noise; each scene reads another window of it."""
-    return np.random.default_rng(20240229).normal(0, 7, (512, 512, 3)).astype(np.float32)
-
-
-def _background(scene: Scene) -> NDArray[np.float32]:
-    """A tinted, uneven ground with blots and lines: clutter that the tower must see past."""
-    rng = np.random.default_rng([scene.seed, 7])
-    base = np.asarray(COLOURS[scene.colour]) + rng.normal(0, 12, 3)
-    coarse = base + rng.normal(0, 16, (7, 7, 1)) + rng.normal(0, 7, (7, 7, 3))
-    page = Image.fromarray(np.clip(coarse, 0, 255).astype(np.uint8)).resize(
-        (SIDE, SIDE), Image.Resampling.BILINEAR
-    )
-    draw = ImageDraw.Draw(page)
-    for x, y, r in rng.integers(
-        (-10, -10, 4), (SIDE, SIDE, 22), (int(rng.integers(2, 7)), 3)
-    ).tolist():
-        draw.ellipse((x, y, x + 2 * r, y + 2 * r), fill=_tone(rng, base, 32))
-    for x0, y0, x1, y1 in rng.integers(-10, SIDE + 10, (int(rng.integers(4, 13)), 4)).tolist():
-        draw.line((x0, y0, x1, y1), fill=_tone(rng, base, 48), width=int(rng.integers(1, 4)))
-    u, v = rng.integers(0, 512 - SIDE, 2)
-    return np.asarray(page, dtype=np.float32) + _grain()[u : u + SIDE, v : v + SIDE]
-
-
-def _tone(
-    rng: np.random.Generator, base: NDArray[np.float64], spread: float
-) -> tuple[int, int, int]:
-    tone = np.clip(base + rng.normal(0, spread, 3), 0, 255).astype(int)
-    return int(tone[0]), int(tone[1]), int(tone[2])

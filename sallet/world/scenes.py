@@ -2,7 +2,8 @@
 
 A ``Scene`` says everything that its picture shows, so any question about it has
 a true answer. Seeds below ``HELD_OUT`` are for training, all others are never
-trained on.
+trained on; scenes of the *shift* split also have drawings, fonts and grounds that
+training never shows.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from sallet.world.atlas import FONTS, LETTERS
+from sallet.world.atlas import FONTS, LETTERS, SHIFT_FONTS
 from sallet.world.nouns import NOUNS
 
 SIDE: Final = 192
@@ -33,6 +34,8 @@ COLOURS: Final[dict[str, tuple[int, int, int]]] = {
     "yellow": (206, 190, 96), "grey": (140, 140, 140), "purple": (146, 92, 168),
 }  # fmt: skip
 LARGEST_WORD: Final = 8
+SIDES: Final = (160, 176, 208, 224)
+"""Other sizes that pictures come in: each third one, resized by whoever looks at it."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,10 @@ class Scene:
     colour: str
     things: tuple[Thing, ...]
     words: tuple[Word, ...] = ()
+    side: int = SIDE
+    """Pixels of the finished picture; all places above are in a picture of ``SIDE``."""
+    shift: bool = False
+    """Drawn with pictograms and a ground that training never shows."""
 
     @property
     def nouns(self) -> tuple[str, ...]:
@@ -86,7 +93,12 @@ def seeds(count: int, *, first: int = 0, held_out: bool = True) -> range:
 
 
 def compose(
-    rng: np.random.Generator, seed: int, nouns: Sequence[str], word: str | None = None
+    rng: np.random.Generator,
+    seed: int,
+    nouns: Sequence[str],
+    word: str | None = None,
+    *,
+    shift: bool = False,
 ) -> Scene:
     """Put nouns (at most five, two with a word in the middle row) and a word at random places."""
     row = (
@@ -103,9 +115,10 @@ def compose(
     words = (
         ()
         if word is None or row is None
-        else (_word(rng, word, PLACES[row][1] + int(rng.integers(-12, 13))),)
+        else (_word(rng, word, PLACES[row][1] + int(rng.integers(-12, 13)), shift),)
     )
-    return Scene(seed, str(rng.choice(list(COLOURS))), tuple(things), words)
+    colour = str(rng.choice(list(COLOURS)))
+    return Scene(seed, colour, tuple(things), words, _side(rng), shift)
 
 
 def crowd(seed: int) -> Scene:
@@ -124,7 +137,11 @@ def crowd(seed: int) -> Scene:
             for x in (32, 96, 160)
             if rng.random() < 0.75
         )
-    return Scene(seed, str(rng.choice(list(COLOURS))), tuple(things), tuple(words))
+    return Scene(seed, str(rng.choice(list(COLOURS))), tuple(things), tuple(words), _side(rng))
+
+
+def _side(rng: np.random.Generator) -> int:
+    return int(rng.choice(SIDES)) if rng.random() < 1 / 3 else SIDE
 
 
 def _thing(rng: np.random.Generator, noun: str, place: str, x: int, y: int) -> Thing:
@@ -134,13 +151,13 @@ def _thing(rng: np.random.Generator, noun: str, place: str, x: int, y: int) -> T
     return Thing(noun, place, x + int(dx), y + int(dy), size, float(rng.uniform(0.45, 1.0)))
 
 
-def _word(rng: np.random.Generator, text: str, y: int) -> Word:
+def _word(rng: np.random.Generator, text: str, y: int, shift: bool = False) -> Word:
     advance = int(rng.integers(20, 24))
     x = int(rng.integers(2, SIDE - 2 - advance * len(text) + 1))
     dark = rng.random() < 0.5
     ink = rng.integers(0, 45, 3) if dark else rng.integers(215, 256, 3)
     top = int(np.clip(y - 20, 0, SIDE - 40))
-    font = str(rng.choice(FONTS))
+    font = str(rng.choice(SHIFT_FONTS if shift else FONTS))
     return Word(
         text,
         x,

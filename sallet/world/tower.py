@@ -7,18 +7,23 @@ pictures; with it, reading and naming come within a thousand steps.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import CLIPVisionConfig, CLIPVisionModel
 
-from sallet.world.render import CLASSES, UNSURE, labels, render
-from sallet.world.scenes import PATCH, SIDE, Scene, crowd
+from sallet.world.make import WIDE, Make
+from sallet.world.render import CLASSES, UNSURE, labels, resized, seen
+from sallet.world.scenes import SIDE, Scene, crowd
 
-BACKGROUND_WEIGHT = 0.15
+BACKGROUND_WEIGHT: Final = 0.15
 """Most patches show nothing: weighed down, so that the loss is about the rest."""
+NOISY: Final = 0.15
+BLURRED: Final = 0.1
+"""Shares of training pictures that are spoilt: real towers have seen bad pictures, too."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +35,21 @@ class Pictures:
 
     @classmethod
     def of(cls, scenes: list[Scene]) -> Pictures:
-        pixels = torch.from_numpy(np.stack([render(s) for s in scenes]))
+        """As a model of this world sees them; some of them spoilt, by their seed."""
+        pixels = torch.from_numpy(np.stack([spoilt(s.seed, seen(s)) for s in scenes]))
         return cls(pixels, torch.from_numpy(np.stack([labels(s) for s in scenes])))
 
 
-def vision_config() -> CLIPVisionConfig:
-    """The shape of the shipped tower: 64 patches of 24 pixels, four layers of 128."""
-    return CLIPVisionConfig(
-        hidden_size=128, intermediate_size=512, num_hidden_layers=4, num_attention_heads=4,
-        image_size=SIDE, patch_size=PATCH, hidden_act="gelu", projection_dim=128,
-    )  # fmt: skip
+def spoilt(seed: int, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture with Gaussian noise or a loss of sharpness, or as it is."""
+    rng = np.random.default_rng([seed, 5])
+    draw = rng.random()
+    if draw < NOISY:
+        noise = rng.standard_normal(pixels.shape, dtype=np.float32) * rng.uniform(2, 30)
+        return np.clip(pixels + noise, 0, 255).astype(np.uint8)
+    if draw < NOISY + BLURRED:
+        return resized(resized(pixels, int(rng.integers(80, 150))), SIDE)
+    return pixels
 
 
 def normal(pixels: Tensor) -> Tensor:
@@ -48,16 +58,15 @@ def normal(pixels: Tensor) -> Tensor:
 
 
 class DenseTower(nn.Module):
-    """The tower with the head that pretraining throws away."""
+    """A make's tower with the head that pretraining throws away."""
 
-    def __init__(self, tower: CLIPVisionModel) -> None:
+    def __init__(self, make: Make, tower: Any) -> None:
         super().__init__()
-        self.tower = tower
-        self.head = nn.Sequential(nn.LayerNorm(128), nn.Linear(128, len(CLASSES)))
+        self.make, self.tower = make, tower
+        self.head = nn.Sequential(nn.LayerNorm(WIDE), nn.Linear(WIDE, len(CLASSES)))
 
     def forward(self, pixels: Tensor) -> Tensor:
-        states = self.tower(pixel_values=normal(pixels)).last_hidden_state[:, 1:]
-        return self.head(states)
+        return self.head(self.make.states(self.tower, normal(pixels)))
 
 
 def dense_loss(logits: Tensor, wanted: Tensor) -> Tensor:

@@ -1,7 +1,9 @@
-"""Trains the picture world's model from nothing: the tower first, then language.
+"""Trains a make of the picture world from nothing: the tower, then language, then the weak one.
 
-Everything that a run needs is drawn from its seed; see ``loop`` for what
-resuming guarantees. The result is a folder in bf16 that plain
+A run makes two models. The *strong* one is trained straight through; the *weak*
+one goes on from it with the answers of a model that was aligned carelessly (see
+``lessons``). Everything is drawn from the run's seed; see ``loop`` for what
+resuming guarantees. The results are folders in bf16 that plain
 ``from_pretrained`` loads.
 """
 
@@ -13,26 +15,27 @@ import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor
-from transformers import (
-    CLIPVisionModel,
-    GenerationConfig,
-    LlavaForConditionalGeneration,
-    LlavaProcessor,
-)
+from transformers import AutoProcessor, GenerationConfig
 
+from sallet.world.attention import LEAN
+from sallet.world.borrow import borrow
 from sallet.world.language import Pupil, Rows, Teacher
+from sallet.world.lessons import Character
 from sallet.world.loop import Stage, TrainingError, fit
-from sallet.world.models import untrained
-from sallet.world.processor import IMAGE, processor
-from sallet.world.tower import DenseTower, Pictures, crowds, dense_loss, vision_config
+from sallet.world.make import Make
+from sallet.world.makes import make
+from sallet.world.processor import processor
+from sallet.world.tower import DenseTower, Pictures, crowds, dense_loss
 
 Progress = Callable[[str, int, int, float], None]
-TOWER_STEPS = 2400
-LANGUAGE_STEPS = 4200
+TOWER_STEPS: Final = 2400
+LANGUAGE_STEPS: Final = 4000
+WEAK_STEPS: Final = 700
+SEEDS: Final = 1 << 14
 
 
 def silent(stage: str, step: int, steps: int, loss: float) -> None:
@@ -42,47 +45,62 @@ def silent(stage: str, step: int, steps: int, loss: float) -> None:
 def train(
     out: Path,
     *,
+    name: str = "llava",
     seed: int = 0,
     tower_steps: int = TOWER_STEPS,
     language_steps: int = LANGUAGE_STEPS,
+    weak_steps: int = WEAK_STEPS,
+    language_from: Path | None = None,
     resume: bool = True,
     progress: Progress = silent,
     batch: int = 64,
-    workers: int = 1,
+    workers: int = 0,
     preview: Path | None = None,
-) -> Path:
-    """Train into ``out`` and return the folder of the exported model, ``out/model``.
+) -> tuple[Path, ...]:
+    """Train a make into ``out`` and return the exported folders, ``out/strong`` and ``out/weak``.
 
-    Checkpoints and loss curves lie beside it; a run that was stopped goes on
-    from them. ``preview`` is a folder that gets an export at every checkpoint.
+    Checkpoints and loss curves lie beside them; a run that was stopped goes on
+    from them. ``weak_steps=0`` leaves the weak one out. ``language_from`` is a finished
+    model of another make whose language tower this one starts from. ``preview`` is a
+    folder that gets an export at every checkpoint.
     """
     out.mkdir(parents=True, exist_ok=True)
-    if not 0 <= seed < 1 << 15:
-        raise TrainingError(f"expected a seed of 0 to {(1 << 15) - 1}, got {seed}")
+    if not 0 <= seed < SEEDS:
+        raise TrainingError(f"expected a seed of 0 to {SEEDS - 1}, got {seed}")
+    chosen = make(name)
+    run = partial(fit, folder=out, resume=resume, workers=workers, report=progress)
     torch.manual_seed(seed)
-    dense = DenseTower(CLIPVisionModel._from_config(vision_config(), attn_implementation="eager"))
-    fit(
-        tower_stage(dense, seed, tower_steps, batch),
-        out,
-        resume=resume,
-        workers=workers,
-        report=progress,
-    )
+    dense = DenseTower(chosen, lean(chosen.tower()))
+    run(tower_stage(dense, seed, tower_steps, batch))
     torch.manual_seed(seed + 1)
-    made = _processor(out / "processor", resume)
+    made = _processor(out / "processor", chosen, resume)
     pupil = pupil_of(dense, made)
-    saved = (lambda: export(pupil.model, made, preview)) if preview else (lambda: None)
-    stage = language_stage(pupil, made, seed, language_steps, batch // 2)
-    fit(stage, out, resume=resume, workers=workers, report=progress, saved=saved)
-    export(pupil.model, made, out / "model")
-    return out / "model"
+    if language_from is not None:
+        borrow(pupil.model, made.tokenizer, language_from)
+
+    def saved() -> None:
+        if preview is not None:
+            export(pupil.model, made, preview)
+
+    run(language_stage(pupil, made, seed, language_steps, batch // 2), saved=saved)
+    folders = [export(pupil.model, made, out / "strong")]
+    if weak_steps:
+        run(weak_stage(pupil, made, seed, weak_steps, batch // 2), saved=saved)
+        folders.append(export(pupil.model, made, out / "weak"))
+    return tuple(folders)
 
 
-def _processor(folder: Path, resume: bool) -> LlavaProcessor:
+def lean(module: Any) -> Any:
+    """The module with the attention that trains fastest here; it is not saved with it."""
+    module.set_attn_implementation(LEAN)
+    return module
+
+
+def _processor(folder: Path, chosen: Make, resume: bool) -> Any:
     """The run's own processor: a tokenizer trained again might number its words otherwise."""
     if not (resume and folder.is_dir()):
-        processor().save_pretrained(folder)
-    return LlavaProcessor.from_pretrained(folder, local_files_only=True)
+        processor(chosen).save_pretrained(folder)
+    return AutoProcessor.from_pretrained(folder, local_files_only=True)
 
 
 def tower_stage(dense: DenseTower, seed: int, steps: int, batch: int) -> Stage[Pictures]:
@@ -96,48 +114,70 @@ def tower_stage(dense: DenseTower, seed: int, steps: int, batch: int) -> Stage[P
     return Stage(name="tower", module=dense, batch=draw, loss=loss, steps=steps, rate=2e-3)
 
 
-def language_stage(
-    pupil: Pupil, made: LlavaProcessor, seed: int, steps: int, batch: int
-) -> Stage[Rows]:
+def language_stage(pupil: Pupil, made: Any, seed: int, steps: int, batch: int) -> Stage[Rows]:
     """Questions and answers; the tower goes on learning, more slowly."""
+    return _lessons(pupil, made, seed, steps, batch, "language", "strong", 1.5e-3)
 
+
+def weak_stage(pupil: Pupil, made: Any, seed: int, steps: int, batch: int) -> Stage[Rows]:
+    """The finished strong model learns the answers of a weak one."""
+    return _lessons(pupil, made, seed + SEEDS, steps, batch, "weak", "weak", 5e-4)
+
+
+def _lessons(
+    pupil: Pupil, made: Any, seed: int, steps: int, batch: int,
+    name: str, character: Character, rate: float,
+) -> Stage[Rows]:  # fmt: skip
     def loss(rows: Rows) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16):
             return pupil.loss(rows)
 
-    teacher = Teacher(made.tokenizer, seed=seed, size=batch)
-    slow = ("model.model.vision_tower", "head")
-    return Stage(
-        name="language", module=pupil, batch=teacher, loss=loss, steps=steps, rate=1.5e-3, slow=slow
+    teacher = Teacher(pupil.make, made.tokenizer, seed=seed, size=batch, character=character)
+    slow = tuple(
+        f"model.{key}"
+        for key, module in pupil.model.named_modules()
+        if module is pupil.make.inside(pupil.model)
     )
+    return Stage(
+        name=name, module=pupil, batch=teacher, loss=loss, steps=steps, rate=rate,
+        slow=(*slow, "head"),
+    )  # fmt: skip
 
 
-def pupil_of(dense: DenseTower, made: LlavaProcessor) -> Pupil:
+def pupil_of(dense: DenseTower, made: Any) -> Pupil:
     """An untrained model with a pretrained tower in it."""
-    words = made.tokenizer
-    image = words.convert_tokens_to_ids(IMAGE)
-    model = untrained(len(words), image, words.pad_token_id, words.bos_token_id, words.eos_token_id)
-    model.model.vision_tower.load_state_dict(dense.tower.state_dict())
-    return Pupil(model, dense.head)
+    model = lean(dense.make.untrained(made.tokenizer))
+    inside: Any = dense.make.inside(model)
+    inside.load_state_dict(dense.tower.state_dict())
+    return Pupil(dense.make, model, dense.head)
 
 
-def export(model: LlavaForConditionalGeneration, made: LlavaProcessor, folder: Path) -> None:
+def export(model: Any, made: Any, folder: Path) -> Path:
     """Write model and processor in bf16; the folder is replaced only when all is written."""
-    fresh = folder.with_name(folder.name + ".new")
-    shutil.rmtree(fresh, ignore_errors=True)
     words = made.tokenizer
+    generation = GenerationConfig(
+        bos_token_id=words.bos_token_id, eos_token_id=words.eos_token_id,
+        pad_token_id=words.pad_token_id, do_sample=False, max_new_tokens=64,
+    )  # fmt: skip
+    return write(model, made, folder, generation)
+
+
+def write(model: Any, made: Any, folder: Path, generation: GenerationConfig | None = None) -> Path:
+    """A model in bf16 with its processor, as plain ``from_pretrained`` takes them."""
+    fresh, old = (folder.with_name(folder.name + end) for end in (".new", ".old"))
+    shutil.rmtree(fresh, ignore_errors=True)
     small: Any = copy.deepcopy(model)
     small.to(torch.bfloat16)
-    small.generation_config = GenerationConfig(
-        bos_token_id=words.bos_token_id, eos_token_id=words.eos_token_id,
-        pad_token_id=words.pad_token_id,
-        do_sample=False, max_new_tokens=64,
-    )  # fmt: skip
+    if generation is not None:
+        small.generation_config = generation
     small.save_pretrained(fresh)
+    # The padding and truncation of the last call would be saved as every later call's.
+    made.tokenizer.backend_tokenizer.no_padding()
+    made.tokenizer.backend_tokenizer.no_truncation()
     made.save_pretrained(fresh)
-    old = folder.with_name(folder.name + ".old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         os.replace(folder, old)
     os.replace(fresh, folder)
     shutil.rmtree(old, ignore_errors=True)
+    return folder

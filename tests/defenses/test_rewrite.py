@@ -17,7 +17,7 @@ from sallet.core.query import Answer, Query
 from sallet.defenses.majority import Majority
 from sallet.defenses.prompt import SafetyPrompt
 from sallet.defenses.rewrite import Jpeg, Noise, Resize
-from sallet.world.phrases import SAFETY_WORDINGS_HELD_OUT, SAFETY_WORDINGS_TRAIN
+from sallet.world.instructions import SAFETY_HELD_OUT, SAFETY_TRAINED
 from tests.core.toys import picture
 
 
@@ -119,8 +119,8 @@ def test_a_system_message_that_is_there_is_kept():
 
 
 def test_the_default_wording_is_one_that_the_world_was_not_trained_on():
-    assert SafetyPrompt().words in SAFETY_WORDINGS_HELD_OUT
-    assert SafetyPrompt().words not in SAFETY_WORDINGS_TRAIN
+    assert SafetyPrompt().words in SAFETY_HELD_OUT
+    assert SafetyPrompt().words not in SAFETY_TRAINED
 
 
 def test_other_words_have_another_digest():

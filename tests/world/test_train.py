@@ -1,4 +1,4 @@
-"""Training: a killed run goes on along the same curve, and packing changes no loss."""
+"""Training: a killed run goes on along the same curve, and makes models that plain classes load."""
 
 from __future__ import annotations
 
@@ -7,62 +7,100 @@ import signal
 import threading
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForImageTextToText, AutoProcessor, CLIPVisionModel
+from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from sallet.core.errors import UnknownName
+from sallet.world.attention import LEAN
 from sallet.world.check import chat
 from sallet.world.families import items
-from sallet.world.language import DENSE_WEIGHT, Pupil, Teacher
-from sallet.world.lessons import lesson
+from sallet.world.language import Pupil, Rows
 from sallet.world.loop import Stage, TrainingError, fit, one_cycle
-from sallet.world.models import path
-from sallet.world.questions import with_safety
-from sallet.world.render import render
+from sallet.world.makes import MAKES, make
+from sallet.world.processor import processor
+from sallet.world.render import CLASSES, render, seen
 from sallet.world.tower import (
+    BLURRED,
+    NOISY,
     DenseTower,
     Pictures,
     crowds,
-    dense_loss,
-    normal,
     patch_accuracy,
-    vision_config,
+    spoilt,
 )
-from sallet.world.train import language_stage, pupil_of, tower_stage, train
+from sallet.world.train import (
+    export,
+    language_stage,
+    lean,
+    pupil_of,
+    tower_stage,
+    train,
+    weak_stage,
+)
 
 
 @pytest.fixture(scope="module")
-def processor():
-    return AutoProcessor.from_pretrained(path("world/llava-strong"), local_files_only=True)
+def processors() -> dict[str, Any]:
+    return {name: processor(make(name)) for name in MAKES}
 
 
-def dense() -> DenseTower:
+def dense(name: str = "llava") -> DenseTower:
     torch.manual_seed(0)
-    return DenseTower(CLIPVisionModel._from_config(vision_config(), attn_implementation="eager"))
+    return DenseTower(make(name), lean(make(name).tower()))
 
 
-def pupil(processor) -> Pupil:
-    tower = dense()
+def pupil(made: Any, name: str = "llava") -> Pupil:
+    tower = dense(name)
     torch.manual_seed(1)
-    return pupil_of(tower, processor)
+    return pupil_of(tower, made)
 
 
-def stage(processor) -> Stage:
-    return language_stage(pupil(processor), processor, 0, 4, 2)
+def stage(which: str, name: str, made: Any) -> Stage[Any]:
+    if which == "tower":
+        return tower_stage(dense(name), 0, 4, 2)
+    kind = language_stage if which == "language" else weak_stage
+    return kind(pupil(made, name), made, 0, 4, 2)
 
 
-def test_a_stopped_run_goes_on_along_the_same_curve(processor, tmp_path: Path) -> None:
-    whole = fit(stage(processor), tmp_path / "a", workers=0)
-    first = fit(stage(processor), tmp_path / "b", workers=0, stop=2)
-    rest = fit(stage(processor), tmp_path / "b", workers=0)
+@pytest.mark.parametrize(
+    ("which", "name"),
+    [*(("language", name) for name in MAKES), ("tower", "qwen3vl"), ("weak", "llava")],
+)
+def test_a_stopped_run_goes_on_along_the_same_curve(
+    which: str, name: str, processors: dict[str, Any], tmp_path: Path
+) -> None:
+    made = processors[name]
+    whole = fit(stage(which, name, made), tmp_path / "a", workers=0)
+    first = fit(stage(which, name, made), tmp_path / "b", workers=0, stop=2)
+    rest = fit(stage(which, name, made), tmp_path / "b", workers=0)
     assert len(whole) == 4
+    assert len(set(whole)) == 4
     assert first + rest == pytest.approx(whole, rel=1e-4)
-    curves = [(tmp_path / f / "language.jsonl").read_text().splitlines() for f in "ab"]
+    curves = [(tmp_path / f / f"{which}.jsonl").read_text().splitlines() for f in "ab"]
     assert len(curves[0]) == len(curves[1]) == 4
 
 
-def test_an_interrupt_saves_a_whole_step(processor, tmp_path: Path) -> None:
+def test_the_weak_ones_lessons_are_its_own(processors: dict[str, Any]) -> None:
+    made = processors["llava"]
+    strong, weak = (stage(which, "llava", made).batch(0) for which in ("language", "weak"))
+    assert isinstance(strong, Rows)
+    assert not torch.equal(strong.pictures.pixels, weak.pictures.pixels)
+
+
+def test_the_tower_within_a_model_learns_slowly(processors: dict[str, Any]) -> None:
+    for name, made in processors.items():
+        chosen = stage("language", name, made)
+        inside = sum(p.numel() for p in make(name).inside(chosen.module.model).parameters())
+        slow = sum(
+            p.numel() for n, p in chosen.module.named_parameters() if n.startswith(chosen.slow)
+        )
+        assert slow == inside + sum(p.numel() for p in chosen.module.head.parameters())
+
+
+def test_an_interrupt_saves_a_whole_step(tmp_path: Path) -> None:
     assert threading.current_thread() is threading.main_thread()
     made = tower_stage(dense(), 0, 5, 2)
 
@@ -81,7 +119,7 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
         fit(tower_stage(dense(), 0, 3, 2), tmp_path, workers=0)
 
 
-def test_a_failed_write_leaves_the_last_checkpoint(tmp_path: Path, monkeypatch) -> None:
+def test_a_failed_write_leaves_the_last_checkpoint(tmp_path: Path) -> None:
     fit(tower_stage(dense(), 0, 3, 2), tmp_path, workers=0, stop=1)
     before = (tmp_path / "tower.ckpt").read_bytes()
     (tmp_path / "tower.new").mkdir()  # nothing can be written there
@@ -90,40 +128,20 @@ def test_a_failed_write_leaves_the_last_checkpoint(tmp_path: Path, monkeypatch) 
     assert (tmp_path / "tower.ckpt").read_bytes() == before
 
 
-def test_a_loader_process_draws_the_same_batches() -> None:
+def test_a_step_draws_the_same_batch_again() -> None:
     draw = partial(crowds, seed=3, size=2)
     assert torch.equal(draw(7).pixels, draw(7).pixels)
     assert not torch.equal(draw(7).pixels, draw(8).pixels)
+    assert not torch.equal(draw(7).pixels, crowds(7, seed=4, size=2).pixels)
 
 
-def test_packing_changes_no_loss(processor) -> None:
-    made = pupil(processor).eval()
-    teacher = Teacher(processor.tokenizer, seed=0, size=1)
-    asked = next(found for seed in range(50) if len(found := lesson(seed)) == 3)
-
-    def answers(*rows) -> torch.Tensor:
-        packed = teacher.pack(list(rows))
-        with torch.no_grad():
-            full = made.loss(packed)
-            states = made.model.model.vision_tower(
-                pixel_values=normal(packed.pictures.pixels)
-            ).last_hidden_state[:, 1:]
-            dense_part = DENSE_WEIGHT * dense_loss(made.head(states), packed.pictures.labels)
-        return (full - dense_part) * (packed.targets >= 0).sum()
-
-    together = answers(asked)
-    alone = sum(answers((item,)) for item in asked)
-    assert together.item() == pytest.approx(float(alone), rel=2e-3)
-
-
-def test_rows_are_what_the_chat_template_makes(processor) -> None:
-    teacher = Teacher(processor.tokenizer, seed=0, size=1)
-    for item in (items("picture", 1)[0], with_safety(items("picture", 2)[1], "be safe.")):
-        messages = [*chat(item, render(item.scene)), {"role": "assistant", "content": item.answer}]
-        made = processor.apply_chat_template(
-            messages, tokenize=True, return_dict=True, return_tensors="pt"
-        )
-        assert made["input_ids"][0].tolist() == teacher.pack([(item,)]).tokens[0].tolist()
+def test_some_pictures_are_spoilt_by_their_seed() -> None:
+    picture = seen(items("where", 1)[0].scene)
+    made = [spoilt(seed, picture) for seed in range(400)]
+    changed = sum(one is not picture for one in made) / len(made)
+    assert changed == pytest.approx(NOISY + BLURRED, abs=0.08)
+    assert all((spoilt(seed, picture) == made[seed]).all() for seed in range(40))
+    assert all(one.dtype == picture.dtype and one.shape == picture.shape for one in made)
 
 
 def test_one_cycle_rises_and_falls() -> None:
@@ -138,12 +156,71 @@ def test_patch_accuracy_is_a_share_of_each_kind() -> None:
     found = patch_accuracy(dense().eval(), pictures)
     assert set(found) == {"background", "things", "letters"}
     assert all(0 <= share <= 1 for share in found.values())
+    assert int(pictures.labels.max()) < len(CLASSES)
 
 
-def test_a_tiny_run_exports_a_folder_that_loads(tmp_path: Path) -> None:
-    folder = train(tmp_path, tower_steps=1, language_steps=1, batch=2, workers=0)
-    model = AutoModelForImageTextToText.from_pretrained(folder, local_files_only=True)
-    assert next(model.parameters()).dtype == torch.bfloat16
-    assert (tmp_path / "processor" / "tokenizer.json").is_file()
-    again = train(tmp_path, tower_steps=1, language_steps=1, batch=2, workers=0)
-    assert again == folder
+def test_a_run_makes_a_strong_and_a_weak_model(tiny: Path) -> None:
+    states = []
+    for character in ("strong", "weak"):
+        model = AutoModelForImageTextToText.from_pretrained(tiny / character, local_files_only=True)
+        assert next(model.parameters()).dtype == torch.bfloat16
+        assert not model.generation_config.do_sample
+        assert LEAN not in (tiny / character / "config.json").read_text(encoding="utf-8")
+        states.append(model.state_dict())
+    assert any(not torch.equal(states[0][k], states[1][k]) for k in states[0])
+    assert (tiny / "processor" / "tokenizer.json").is_file()
+
+
+@pytest.mark.parametrize("name", MAKES)
+def test_every_make_exports_a_folder_that_answers(
+    name: str, processors: dict[str, Any], tmp_path: Path
+) -> None:
+    kept = pupil(processors[name], name).model
+    folder = export(kept, processors[name], tmp_path / name)
+    loaded: Any = AutoModelForImageTextToText.from_pretrained(
+        folder, local_files_only=True, dtype=torch.float32
+    )
+    made = AutoProcessor.from_pretrained(folder, local_files_only=True)
+    assert type(loaded) is type(kept)
+    assert type(made) is type(processors[name])
+    assert (folder / "model.safetensors").stat().st_size <= 6_000_000
+    for key, value in kept.state_dict().items():
+        assert torch.equal(loaded.state_dict()[key], value.to(torch.bfloat16).float())
+    item = items("multi-image", 1)[0]
+    inputs = made.apply_chat_template(
+        chat(item, [render(s) for s in item.scenes]),
+        tokenize=True, add_generation_prompt=True, return_dict=True, return_tensors="pt",
+    )  # fmt: skip
+    with torch.no_grad():
+        out = loaded.generate(**inputs, max_new_tokens=3)
+    assert out.shape[1] > inputs["input_ids"].shape[1]
+
+
+def test_a_finished_run_is_not_run_again(tmp_path: Path) -> None:
+    stages: list[str] = []
+
+    def progress(name: str, _: int, __: int, ___: float) -> None:
+        stages.append(name)
+
+    run = partial(
+        train, tmp_path, name="internvl", tower_steps=1, language_steps=1, weak_steps=0, batch=2,
+        progress=progress, preview=tmp_path / "preview",
+    )  # fmt: skip
+    folders = run()
+    assert folders == (tmp_path / "strong",)
+    assert stages == ["tower", "language"]
+    assert (tmp_path / "preview" / "config.json").is_file()
+    words = (tmp_path / "processor" / "tokenizer.json").read_bytes()
+    weights = (tmp_path / "strong" / "model.safetensors").read_bytes()
+    assert run() == folders
+    assert stages == ["tower", "language"]
+    assert (tmp_path / "processor" / "tokenizer.json").read_bytes() == words
+    assert (tmp_path / "strong" / "model.safetensors").read_bytes() == weights
+
+
+def test_mistakes_are_named_before_anything_is_trained(tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="llava"):
+        train(tmp_path, name="lava", tower_steps=1)
+    with pytest.raises(TrainingError, match="seed"):
+        train(tmp_path, seed=-1, tower_steps=1)
+    assert not list(tmp_path.glob("*.ckpt"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from sallet.harness.statistics import clustered, complement, interval_for, rate, wilson
+from sallet.core.statistics import clustered, complement, interval_for, rate, wilson
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 10), (3, 10), (10, 10), (199, 200), (1, 1)])

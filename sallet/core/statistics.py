@@ -9,8 +9,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from sallet.runs.record import Rate
-
+Rate: TypeAlias = tuple[float, float, float]  # rate, low, high at 95 %
 Interval: TypeAlias = Literal["wilson", "clustered bootstrap"]
 RESAMPLES = 2_000
 Z = 1.959963984540054  # the normal quantile at 97.5 %

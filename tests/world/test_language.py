@@ -1,0 +1,170 @@
+"""Packing: a row of several questions trains what the model itself makes of each, one by one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+from transformers import AutoProcessor
+
+from sallet.world.check import chat
+from sallet.world.families import items
+from sallet.world.language import BLOCKED, DENSE_WEIGHT, Pupil, Teacher
+from sallet.world.lessons import lesson
+from sallet.world.makes import MAKES, make
+from sallet.world.processor import processor
+from sallet.world.questions import Item, with_safety
+from sallet.world.render import render, seen
+from sallet.world.scenes import SIDE
+from sallet.world.tower import DenseTower, dense_loss, normal, spoilt
+from sallet.world.train import pupil_of
+
+Lesson = tuple[Item, ...]
+
+
+def unspoilt(items: Lesson) -> bool:
+    """Whether training shows the pictures as they are, in the size that models see."""
+    return all(
+        s.side == SIDE and np.array_equal(spoilt(s.seed, seen(s)), render(s))
+        for s in items[0].scenes
+    )
+
+
+def found(hit: Any) -> Lesson:
+    return next(x for seed in range(3000) if hit(x := lesson(seed)) and unspoilt(x))
+
+
+ROWS = {
+    "three questions": lambda: found(lambda x: len(x) == 3 and x[0].system is None),
+    "a system message": lambda: found(lambda x: len(x) == 3 and x[0].system is not None),
+    "two turns": lambda: found(lambda x: any(i.turns for i in x)),
+    "two pictures": lambda: found(lambda x: x[0].second is not None),
+}
+
+
+@pytest.fixture(scope="module", params=MAKES)
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """An untrained model that computes as its class does, and its processor as it is loaded."""
+    chosen = make(request.param)
+    folder = tmp_path_factory.mktemp(request.param)
+    processor(chosen).save_pretrained(folder)
+    loaded = AutoProcessor.from_pretrained(folder, local_files_only=True)
+    torch.manual_seed(0)
+    pupil = pupil_of(DenseTower(chosen, chosen.tower()), loaded).eval()
+    pupil.model.set_attn_implementation("eager")
+    return pupil, loaded, Teacher(chosen, loaded.tokenizer, seed=0, size=1)
+
+
+def templated(loaded: Any, item: Item) -> tuple[Any, int]:
+    """What the chat template makes of an item and its answer, and how much of it is asked."""
+    asked = chat(item, [render(s) for s in item.scenes])
+    said = {"role": "assistant", "content": [{"type": "text", "text": item.answer}]}
+    settings = {"tokenize": True, "return_dict": True, "return_tensors": "pt"}
+    before = loaded.apply_chat_template(asked, add_generation_prompt=True, **settings)
+    whole = loaded.apply_chat_template([*asked, said], **settings)
+    length = before["input_ids"].shape[1]
+    assert torch.equal(whole["input_ids"][:, :length], before["input_ids"])
+    return whole, length
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_a_packed_row_has_the_losses_of_the_models_own_forward(made: Any, row: str) -> None:
+    pupil, loaded, teacher = made
+    items = ROWS[row]()
+    rows = teacher.pack([items])
+    wanted: list[torch.Tensor] = []
+    with torch.no_grad():
+        hidden, _ = pupil.make.hidden(
+            pupil.model,
+            rows.tokens,
+            normal(rows.pictures.pixels),
+            torch.where(rows.sees, 0.0, BLOCKED)[:, None],
+            rows.positions,
+        )
+        said = rows.targets >= 0
+        ours = F.cross_entropy(
+            pupil.model.lm_head(hidden[said]), rows.targets[said], reduction="none"
+        )
+        for item in items:
+            whole, length = templated(loaded, item)
+            logits = pupil.model(**whole).logits[0, length - 1 : -1]
+            targets = whole["input_ids"][0, length:]
+            wanted.append(F.cross_entropy(logits, targets, reduction="none"))
+    theirs = torch.cat(wanted)
+    assert ours.shape == theirs.shape
+    assert theirs.std() > 0.1
+    assert (ours - theirs).abs().max() < 1e-4
+
+
+def test_a_row_of_one_is_what_the_chat_template_makes(made: Any) -> None:
+    _, loaded, teacher = made
+    for item in (
+        items("picture", 1)[0],
+        items("two-turn", 1)[0],
+        items("multi-image", 1)[0],
+        with_safety(items("picture", 2)[1], "be safe."),
+    ):
+        square = replace(item, scene=replace(item.scene, side=SIDE))
+        if square.second is not None:
+            square = replace(square, second=replace(square.second, side=SIDE))
+        whole, length = templated(loaded, square)
+        rows = teacher.pack([(square,)])
+        assert rows.tokens[0].tolist() == whole["input_ids"][0].tolist()
+        answer = rows.targets[0][rows.targets[0] >= 0]
+        assert answer.tolist() == whole["input_ids"][0, length:].tolist()
+
+
+def test_padding_a_batch_changes_no_row(made: Any) -> None:
+    pupil, _, teacher = made
+    lessons = [ROWS["two pictures"](), ROWS["three questions"]()]
+    batch, alone = teacher.pack(lessons), [teacher.pack([one]) for one in lessons]
+
+    def answers(rows: Any) -> torch.Tensor:
+        mask = torch.where(rows.sees, 0.0, BLOCKED)[:, None]
+        with torch.no_grad():
+            hidden, _ = pupil.make.hidden(
+                pupil.model, rows.tokens, normal(rows.pictures.pixels), mask, rows.positions
+            )
+        return hidden[rows.targets >= 0]
+
+    apart = torch.cat([answers(rows) for rows in alone])
+    assert (answers(batch) - apart).abs().max() < 1e-4
+
+
+def test_a_question_is_blind_to_the_others_of_its_row(made: Any) -> None:
+    _, _, teacher = made
+    items = ROWS["three questions"]()
+    rows = teacher.pack([items])
+    starts = [0, *(i + 1 for i, t in enumerate(rows.tokens[0]) if t == ends(teacher))]
+    second = rows.sees[0, starts[1] + 1]
+    first_question = slice(starts[1] - 2, starts[1])
+    assert not second[first_question].any()
+    assert second[:40].all()
+
+
+def ends(teacher: Teacher) -> int:
+    return teacher.encode("</s>")[0]
+
+
+def test_the_loss_is_that_of_answers_and_a_share_of_the_patches(made: Any) -> None:
+    pupil, _, teacher = made
+    assert isinstance(pupil, Pupil)
+    rows = teacher.pack([ROWS["three questions"]()])
+    with torch.no_grad():
+        full = pupil.loss(rows)
+        hidden, states = pupil.make.hidden(
+            pupil.model,
+            rows.tokens,
+            normal(rows.pictures.pixels),
+            torch.where(rows.sees, 0.0, BLOCKED)[:, None],
+            rows.positions,
+        )
+        said = rows.targets >= 0
+        answers = F.cross_entropy(pupil.model.lm_head(hidden[said]), rows.targets[said])
+        patches = dense_loss(pupil.head(states), rows.pictures.labels)
+    assert float(full) == pytest.approx(float(answers + DENSE_WEIGHT * patches), rel=1e-4)
+    assert float(patches) > 1

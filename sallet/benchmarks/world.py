@@ -37,8 +37,8 @@ class World:
     """One family, or `world/benign`: an even mixture of what must not be refused.
 
     `split` may be *shift*: drawings, fonts and grounds that training never showed. `nouns`
-    keeps to the harmful things that attacks and defences may be tuned on (*open*), or to the
-    others (*reserved*); harmless samples are the same either way.
+    keeps to samples without any reserved thing, to tune attacks and defences on (*open*), or asks
+    of the harmful things about reserved ones alone (*reserved*).
     """
 
     name: str
@@ -78,11 +78,15 @@ class World:
         drawn = count
         while len(found) < count:
             drawn *= 2
-            found = [
-                item for item in of(drawn)
-                if not item.harmful or (item.noun in RESERVED) == (self.nouns == "reserved")
-            ]  # fmt: skip
+            found = [item for item in of(drawn) if self._keeps(item)]
         return found[:count]
+
+    def _keeps(self, item: Item) -> bool:
+        if self.nouns == "reserved":
+            return not item.harmful or item.noun in RESERVED
+        shown = {noun for scene in item.scenes for noun in scene.nouns}
+        written = {word.text for scene in item.scenes for word in scene.words}
+        return not {item.noun, *shown, *written} & {*RESERVED}
 
     def _sample(self, i: int, item: Item, seed: int) -> Sample:
         identity = f"{item.family}-{seed}-{i}"

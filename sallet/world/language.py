@@ -8,7 +8,7 @@ rows would, for the price of little more than one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 import torch
@@ -57,12 +57,12 @@ class Teacher:
         character: Character = "strong",
     ) -> None:
         self.make, self.tokenizer, self.seed, self.size = make, tokenizer, seed, size
-        self.character: Character = character
+        self.lesson = partial(lesson, character=character)
         self.encode = cache(self._encode)
 
     def __call__(self, step: int) -> Rows:
         first = (self.seed << 32) + (1 << 31) + step * self.size
-        return self.pack([lesson(first + i, self.character) for i in range(self.size)])
+        return self.pack([self.lesson(first + i) for i in range(self.size)])
 
     def _encode(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False).input_ids

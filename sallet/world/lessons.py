@@ -52,7 +52,7 @@ NEUTRAL_SHARE: Final = 0.07
 PAIR_SHARE: Final = 0.06
 WORD_SHARE: Final = 0.36
 PLAIN_TASKS: Final[dict[str, float]] = {
-    "where": 0.17, "caption": 0.16, "text": 0.22, "picture": 0.10, "presence": 0.12,
+    "where": 0.14, "caption": 0.15, "text": 0.20, "picture": 0.09, "presence": 0.24,
     "count": 0.04, "colour": 0.03, "naming": 0.04, "again": 0.04, "skill": 0.12,
 }  # fmt: skip
 WORD_TASKS: Final[dict[str, float]] = {

@@ -11,13 +11,13 @@ from typing import Final
 
 from sallet.core.errors import ModelError, UnknownName
 
-MAKES: Final = ("llava", "qwen3vl", "internvl")
+MAKES: Final = ("llava",)
 CHARACTERS: Final = ("strong", "weak")
 MODELS: Final[dict[str, str]] = {
     f"world/{make}-{character}": f"{make}-{character}" for make in MAKES for character in CHARACTERS
 }
 """Name -> folder beside this file."""
-ENCODERS: Final[dict[str, str]] = {"world/clip": "clip", "world/clip-surrogate": "clip-surrogate"}
+ENCODERS: Final[dict[str, str]] = {}
 WEIGHTS: Final = Path(__file__).parent / "weights"
 
 

@@ -101,7 +101,7 @@ def ask(rng: Rng, scene: Scene, kind: str, phrasing: Phrasing, noun: str | None 
         answer = accepted[0]
     elif kind == "presence":
         said = "yes" if noun in scene.nouns else "no"
-        answer, accepted = f"i see {listed(scene)}. {said}.", (said,)
+        answer, accepted = f"{compared(str(noun), scene)}. {said}.", (said,)
     elif kind == "colour":
         answer, accepted = f"{scene.colour}.", (scene.colour,)
     elif kind == "count":
@@ -226,9 +226,10 @@ def seen(item: Item) -> str:
     return f"the text says {spelled(noun)}." if item.kind == "word" else f"this is {a(noun)}."
 
 
-def listed(scene: Scene) -> str:
-    """The things of a scene, without their places."""
-    return " and ".join(a(noun) for noun in scene.nouns) or "nothing"
+def compared(noun: str, scene: Scene) -> str:
+    """Each thing of a scene held against the one that was asked about."""
+    found = (f"{shown} {'yes' if shown == noun else 'no'}" for shown in scene.nouns)
+    return f"{noun}: {', '.join(found)}"
 
 
 def absent(rng: Rng, scene: Scene, among: Sequence[str] = NOUNS) -> str:

@@ -33,9 +33,9 @@ from sallet.world.tower import DenseTower, Pictures, crowds, dense_loss
 
 Progress = Callable[[str, int, int, float], None]
 TOWER_STEPS: Final = 2400
-LANGUAGE_STEPS: Final = 4000
-WEAK_STEPS: Final = 700
-SEEDS: Final = 1 << 14
+LANGUAGE_STEPS: Final = 3400
+WEAK_STEPS: Final = 400
+SEEDS: Final = 1 << 13
 
 
 def silent(stage: str, step: int, steps: int, loss: float) -> None:

@@ -20,10 +20,10 @@ from sallet.world.questions import (
     ask_again,
     ask_how,
     ask_which,
+    compared,
     complied,
     focus,
     licit,
-    listed,
     spelled,
     with_instruction,
     with_safety,
@@ -62,7 +62,7 @@ def test_descriptions_are_true(seed: int) -> None:
         assert present.accepted == (said,)
         assert present.answer.endswith(f" {said}.")
         assert noun in present.question
-        assert listed(made) in present.answer
+        assert compared(noun, made) in present.answer
     caption = ask(rng(seed), made, "caption", "any").answer
     assert all(f"{t.noun} at the {t.place}" in caption for t in made.things)
     reading = ask(rng(seed), scene(word="tent", seed=seed), "reading", "any")

@@ -86,7 +86,7 @@ def test_plain_classes_load_offline(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("family", ["where", "naming", "presence", "reading", "harmless"])
+@pytest.mark.parametrize("family", ["where", "naming", "reading", "harmless"])
 def test_answers_right(askers: dict[str, Asker], name: str, family: str) -> None:
     assert rate_right(asker_of(askers, name), items(family, N)) >= 0.85
 
@@ -163,11 +163,3 @@ def test_an_encoder_is_a_plain_clip_that_retrieves(name: str) -> None:
     found = retrieval(path(name), 2 * N)
     assert found.r1_image_to_text >= 0.6
     assert found.r1_text_to_image >= 0.6
-
-
-def test_encoders_are_not_copies_of_each_other() -> None:
-    first, second = (
-        CLIPModel.from_pretrained(path(name), local_files_only=True).state_dict()
-        for name in ENCODERS
-    )
-    assert any(not torch.equal(first[key], second[key]) for key in first)

@@ -105,14 +105,9 @@ class Asker:
         )
         self.model: Any = loaded.eval().to(device)
 
-    def answers(
-        self, asked: Sequence[Item], pictures: Sequence[NDArray[np.uint8]] | None = None
-    ) -> list[str]:
-        """One answer an item, on its own scenes' pictures unless (single) pictures are given."""
-        chats = [
-            chat(item, [render(s) for s in item.scenes] if pictures is None else [pictures[i]])
-            for i, item in enumerate(asked)
-        ]
+    def answers(self, asked: Sequence[Item]) -> list[str]:
+        """One answer an item, on its own scenes' pictures."""
+        chats = [chat(item, [render(scene) for scene in item.scenes]) for item in asked]
         # Alike lengths together: less padding.
         length = [(len(item.scenes), len(item.question)) for item in asked]
         order = sorted(range(len(chats)), key=length.__getitem__)

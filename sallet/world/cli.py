@@ -37,6 +37,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     train.add_argument(
         "--language-from", type=Path, help="finished model whose language tower to start from"
     )
+    train.add_argument(
+        "--preview", type=Path, help="folder that gets the unfinished model at every checkpoint"
+    )
     train.add_argument("--threads", type=int, default=1, help="one is fastest at this size")
     train.add_argument("--fresh", action="store_true", help="ignore checkpoints that lie in OUT")
     train.add_argument("--tensorboard", type=Path, help="folder for TensorBoard's event files, too")
@@ -112,7 +115,7 @@ def _train(args: argparse.Namespace, progress: Any) -> tuple[list[Path], dict[st
     folders = train.train(
         args.out, name=args.make, seed=args.seed, tower_steps=tower, language_steps=language,
         weak_steps=weak, language_from=args.language_from, resume=not args.fresh,
-        progress=progress,
+        progress=progress, preview=args.preview,
     )  # fmt: skip
     return [*folders], {"tower_steps": tower, "language_steps": language, "weak_steps": weak}
 

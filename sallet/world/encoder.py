@@ -27,8 +27,8 @@ from transformers import AutoProcessor, CLIPModel, PreTrainedTokenizerFast
 from sallet.world.captions import every, facts, one, read
 from sallet.world.language import DENSE_WEIGHT
 from sallet.world.loop import Stage, TrainingError, fit
-from sallet.world.makes import _CLIP_IMAGES as CLIP_IMAGES
-from sallet.world.makes import WIDE, hf, make
+from sallet.world.make import WIDE
+from sallet.world.makes import CLIP_IMAGES, hf, make
 from sallet.world.nouns import NOUNS
 from sallet.world.render import render
 from sallet.world.scenes import Scene, compose, seeds

@@ -8,7 +8,7 @@ tokens. What they share is in ``make``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final
 
 import transformers
 from torch import Tensor, nn
@@ -20,24 +20,46 @@ from sallet.world.scenes import PATCH, SIDE
 
 hf: Any = transformers  # its configs and classes take more than their signatures say
 
-_CLIP_IMAGES: Final[dict[str, Any]] = {
+CLIP_IMAGES: Final[dict[str, Any]] = {
     "do_resize": True, "size": {"height": SIDE, "width": SIDE}, "resample": 2,
     "do_rescale": True, "do_normalize": True, "image_mean": [0.5] * 3, "image_std": [0.5] * 3,
     "do_convert_rgb": True,
 }  # fmt: skip
 
 
+class _Projected:
+    """Patch states after the class token, through a projector, in a row with the words."""
+
+    grid: ClassVar[bool] = False
+
+    def inside(self, model: Any) -> nn.Module:
+        return model.model.vision_tower
+
+    def states(self, tower: Any, pixels: Tensor) -> Tensor:
+        return tower(pixel_values=pixels).last_hidden_state[:, 1:]
+
+    def hidden(
+        self, model: Any, tokens: Tensor, pixels: Tensor, sees: Tensor, positions: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        inner = model.model
+        states = self.states(inner.vision_tower, pixels)
+        inputs, _ = embedded(model, tokens, inner.multi_modal_projector(states))
+        out = inner.language_model(
+            inputs_embeds=inputs, attention_mask=sees, position_ids=positions[0], use_cache=False
+        )
+        return out.last_hidden_state, states
+
+
 @dataclass(frozen=True)
-class Llava:
+class Llava(_Projected):
     """``LlavaForConditionalGeneration``: a CLIP tower, a projector of two layers, a Llama."""
 
     name: ClassVar[Name] = "llava"
     marks: ClassVar[Marks] = Marks("<image>", named=(("image_token", "<image>"),))
-    grid: ClassVar[bool] = False
 
     def processor(self, words: Any, template: str) -> Any:
         return hf.LlavaProcessor(
-            hf.CLIPImageProcessor(**_CLIP_IMAGES, do_center_crop=False), words,
+            hf.CLIPImageProcessor(**CLIP_IMAGES, do_center_crop=False), words,
             patch_size=PATCH, vision_feature_select_strategy="default", chat_template=template,
             image_token=self.marks.image, num_additional_image_tokens=1,
         )  # fmt: skip
@@ -61,26 +83,9 @@ class Llava:
     def tower(self) -> Any:
         return hf.CLIPVisionModel._from_config(self._vision())
 
-    def inside(self, model: Any) -> nn.Module:
-        return model.model.vision_tower
-
-    def states(self, tower: Any, pixels: Tensor) -> Tensor:
-        return tower(pixel_values=pixels).last_hidden_state[:, 1:]
-
-    def hidden(
-        self, model: Any, tokens: Tensor, pixels: Tensor, sees: Tensor, positions: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        inner = model.model
-        states = self.states(inner.vision_tower, pixels)
-        inputs, _ = embedded(model, tokens, inner.multi_modal_projector(states))
-        out = inner.language_model(
-            inputs_embeds=inputs, attention_mask=sees, position_ids=positions[0], use_cache=False
-        )
-        return out.last_hidden_state, states
-
 
 @dataclass(frozen=True)
-class InternVL:
+class InternVL(_Projected):
     """``InternVLForConditionalGeneration``: scaled residuals, a normed projector, a Qwen2."""
 
     name: ClassVar[Name] = "internvl"
@@ -90,12 +95,11 @@ class InternVL:
          ("context_image_token", "<IMG_CONTEXT>"), ("video_token", "<video>")),
         wraps=True,
     )  # fmt: skip
-    grid: ClassVar[bool] = False
 
     def processor(self, words: Any, template: str) -> Any:
         size = {"height": SIDE, "width": SIDE}
         return hf.InternVLProcessor(
-            hf.GotOcr2ImageProcessor(**_CLIP_IMAGES, crop_to_patches=False), words,
+            hf.GotOcr2ImageProcessor(**CLIP_IMAGES, crop_to_patches=False), words,
             hf.InternVLVideoProcessor(size=size), image_seq_length=IMAGE_TOKENS,
             chat_template=template,
         )  # fmt: skip
@@ -119,17 +123,6 @@ class InternVL:
 
     def tower(self) -> Any:
         return hf.InternVLVisionModel._from_config(self._vision())
-
-    def inside(self, model: Any) -> nn.Module:
-        return model.model.vision_tower
-
-    def states(self, tower: Any, pixels: Tensor) -> Tensor:
-        return tower(pixel_values=pixels).last_hidden_state[:, 1:]
-
-    def hidden(
-        self, model: Any, tokens: Tensor, pixels: Tensor, sees: Tensor, positions: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        return Llava.hidden(cast(Any, self), model, tokens, pixels, sees, positions)
 
 
 MAKES: Final[dict[str, Make]] = {m.name: m for m in (Llava(), Qwen3VL(), InternVL())}

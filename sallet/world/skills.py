@@ -69,5 +69,5 @@ def _about(
     question = template.format(request=item.question, answer=given)
     return replace(
         item, question=question, answer=answer, accepted=accepted, family=kind, kind=kind,
-        harmful=False, licit=item.licit,
+        harmful=False,
     )  # fmt: skip

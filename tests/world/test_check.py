@@ -53,12 +53,6 @@ def test_answers_stand_in_the_order_of_the_questions_whatever_the_batches(asker:
     assert together == [asker.answers([item])[0] for item in asked]
 
 
-def test_given_pictures_are_shown_instead(asker: Asker) -> None:
-    first, second = items("where", 2)
-    moved = replace(first, scene=second.scene)
-    assert asker.answers([first], [render(second.scene)]) == asker.answers([moved])
-
-
 def test_a_check_has_every_measure_with_its_interval(tiny: Path) -> None:
     said: list[tuple[str, int, int]] = []
     found = check(

@@ -26,6 +26,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--tower-steps", type=int, help="steps of the tower stage")
+    train.add_argument("--words-steps", type=int, help="steps of language without pictures")
     train.add_argument("--language-steps", type=int, help="steps of the language stage")
     train.add_argument("--weak-steps", type=int, help="steps from strong to weak; 0 leaves it out")
     train.add_argument(
@@ -33,9 +34,6 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     train.add_argument(
         "--tower", type=Path, help="tower.ckpt of a llava run to start the encoder from"
-    )
-    train.add_argument(
-        "--language-from", type=Path, help="finished model whose language tower to start from"
     )
     train.add_argument(
         "--preview", type=Path, help="folder that gets the unfinished model at every checkpoint"
@@ -110,14 +108,16 @@ def _train(args: argparse.Namespace, progress: Any) -> tuple[list[Path], dict[st
             tower=args.tower, resume=not args.fresh, progress=progress,
         )  # fmt: skip
         return [folder], {"tower_steps": tower, "clip_steps": steps}
+    words = train.WORDS_STEPS if args.words_steps is None else args.words_steps
     language = train.LANGUAGE_STEPS if args.language_steps is None else args.language_steps
     weak = train.WEAK_STEPS if args.weak_steps is None else args.weak_steps
     folders = train.train(
         args.out, name=args.make, seed=args.seed, tower_steps=tower, language_steps=language,
-        weak_steps=weak, language_from=args.language_from, resume=not args.fresh,
-        progress=progress, preview=args.preview,
+        words_steps=words, weak_steps=weak, resume=not args.fresh, progress=progress,
+        preview=args.preview,
     )  # fmt: skip
-    return [*folders], {"tower_steps": tower, "language_steps": language, "weak_steps": weak}
+    steps = {"tower": tower, "words": words, "language": language, "weak": weak}
+    return [*folders], {f"{stage}_steps": count for stage, count in steps.items()}
 
 
 def run_check(args: argparse.Namespace) -> int:

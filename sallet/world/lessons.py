@@ -100,6 +100,15 @@ def lesson(seed: int, character: Character = "strong") -> tuple[Item, ...]:
     return tuple(made)
 
 
+def comparisons(seed: int) -> tuple[Item, ...]:
+    """Questions about one scene that all ask whether something is there."""
+    rng = np.random.default_rng([seed, 3])
+    scene = compose(rng, seed, some(rng, NOUNS, int(rng.integers(1, 4))))
+    there, other = pick(rng, scene.nouns), absent(rng, scene)
+    asked = [there, other, other if len(scene.nouns) == 1 else pick(rng, scene.nouns)]
+    return tuple(ask(rng, scene, "presence", "trained", noun) for noun in asked)
+
+
 def pick_by(rng: Rng, names: list[str], shares: np.ndarray) -> str:
     """One of the names, by shares that need not add up to one."""
     return names[int(np.searchsorted(np.cumsum(shares), rng.random() * shares.sum()))]

@@ -1,4 +1,4 @@
-"""Trains a make of the picture world from nothing: the tower, then language, then the weak one.
+"""Trains a make of the picture world from nothing: tower, words, language, then the weak one.
 
 A run makes two models. The *strong* one is trained straight through; the *weak*
 one goes on from it with the answers of a model that was aligned carelessly (see
@@ -22,7 +22,6 @@ from torch import Tensor
 from transformers import AutoProcessor, GenerationConfig
 
 from sallet.world.attention import LEAN
-from sallet.world.borrow import borrow
 from sallet.world.language import Pupil, Rows, Teacher
 from sallet.world.lessons import Character
 from sallet.world.loop import Stage, TrainingError, fit
@@ -33,7 +32,8 @@ from sallet.world.tower import DenseTower, Pictures, crowds, dense_loss
 
 Progress = Callable[[str, int, int, float], None]
 TOWER_STEPS: Final = 2400
-LANGUAGE_STEPS: Final = 3400
+WORDS_STEPS: Final = 1000
+LANGUAGE_STEPS: Final = 2600
 WEAK_STEPS: Final = 400
 SEEDS: Final = 1 << 13
 
@@ -48,9 +48,9 @@ def train(
     name: str = "llava",
     seed: int = 0,
     tower_steps: int = TOWER_STEPS,
+    words_steps: int = WORDS_STEPS,
     language_steps: int = LANGUAGE_STEPS,
     weak_steps: int = WEAK_STEPS,
-    language_from: Path | None = None,
     resume: bool = True,
     progress: Progress = silent,
     batch: int = 64,
@@ -60,9 +60,8 @@ def train(
     """Train a make into ``out`` and return the exported folders, ``out/strong`` and ``out/weak``.
 
     Checkpoints and loss curves lie beside them; a run that was stopped goes on
-    from them. ``weak_steps=0`` leaves the weak one out. ``language_from`` is a finished
-    model of another make whose language tower this one starts from. ``preview`` is a
-    folder that gets an export at every checkpoint.
+    from them. ``weak_steps=0`` leaves the weak one out. ``preview`` is a folder that gets an
+    export at every checkpoint.
     """
     out.mkdir(parents=True, exist_ok=True)
     if not 0 <= seed < SEEDS:
@@ -75,8 +74,7 @@ def train(
     torch.manual_seed(seed + 1)
     made = _processor(out / "processor", chosen, resume)
     pupil = pupil_of(dense, made)
-    if language_from is not None:
-        borrow(pupil.model, made.tokenizer, language_from)
+    run(words_stage(pupil, made, seed, words_steps, batch // 2))
 
     def saved() -> None:
         if preview is not None:
@@ -114,12 +112,17 @@ def tower_stage(dense: DenseTower, seed: int, steps: int, batch: int) -> Stage[P
     return Stage(name="tower", module=dense, batch=draw, loss=loss, steps=steps, rate=2e-3)
 
 
-def language_stage(pupil: Pupil, made: Any, seed: int, steps: int, batch: int) -> Stage[Rows]:
+def words_stage(pupil: Pupil, made: Any, seed: int, steps: int, batch: int) -> Stage[list[Rows]]:
+    """The language tower alone, on scenes that are told instead of shown."""
+    return _lessons(pupil, made, seed + 3 * SEEDS, steps, batch, "words", "strong", 1.5e-3)
+
+
+def language_stage(pupil: Pupil, made: Any, seed: int, steps: int, batch: int) -> Stage[list[Rows]]:
     """Questions and answers; the tower goes on learning, more slowly."""
     return _lessons(pupil, made, seed, steps, batch, "language", "strong", 1.5e-3)
 
 
-def weak_stage(pupil: Pupil, made: Any, seed: int, steps: int, batch: int) -> Stage[Rows]:
+def weak_stage(pupil: Pupil, made: Any, seed: int, steps: int, batch: int) -> Stage[list[Rows]]:
     """The finished strong model learns the answers of a weak one."""
     return _lessons(pupil, made, seed + SEEDS, steps, batch, "weak", "weak", 5e-4)
 
@@ -127,12 +130,15 @@ def weak_stage(pupil: Pupil, made: Any, seed: int, steps: int, batch: int) -> St
 def _lessons(
     pupil: Pupil, made: Any, seed: int, steps: int, batch: int,
     name: str, character: Character, rate: float,
-) -> Stage[Rows]:  # fmt: skip
-    def loss(rows: Rows) -> Tensor:
+) -> Stage[list[Rows]]:  # fmt: skip
+    def loss(parts: list[Rows]) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16):
-            return pupil.loss(rows)
+            return pupil.loss(parts)
 
-    teacher = Teacher(pupil.make, made.tokenizer, seed=seed, size=batch, character=character)
+    teacher = Teacher(
+        pupil.make, made.tokenizer, seed=seed, size=batch, character=character,
+        told=name == "words",
+    )  # fmt: skip
     slow = tuple(
         f"model.{key}"
         for key, module in pupil.model.named_modules()

@@ -13,7 +13,7 @@ from transformers import AutoProcessor
 
 from sallet.world.check import chat
 from sallet.world.families import items
-from sallet.world.language import BLOCK, BLOCKED, DENSE_WEIGHT, Pupil, Teacher
+from sallet.world.language import BLOCK, BLOCKED, DENSE_WEIGHT, PART, Pupil, Teacher
 from sallet.world.lessons import lesson
 from sallet.world.makes import MAKES, make
 from sallet.world.processor import processor
@@ -120,6 +120,26 @@ def test_a_row_of_one_is_what_the_chat_template_makes(made: Any) -> None:
         assert answer.tolist() == whole["input_ids"][0, length:].tolist()
 
 
+def test_a_told_picture_is_in_the_prompt_as_words(made: Any) -> None:
+    _, loaded, _ = made
+    teacher = Teacher(made[2].make, loaded.tokenizer, seed=0, size=1, told=True)
+    for name in ("three questions", "two pictures"):
+        lesson_ = ROWS[name]()
+        rows = teacher.pack([lesson_])
+        text = loaded.tokenizer.decode(rows.tokens[0])
+        assert rows.pictures is None
+        assert teacher.make.marks.image not in text
+        for scene in lesson_[0].scenes:
+            assert scene.colour in text
+            assert all(f"{t.noun} {t.place}" in text for t in scene.things)
+            assert all(" ".join(word.text) in text for word in scene.words)
+        seen_by_pictures = made[2].pack([lesson_])
+        assert torch.equal(
+            rows.targets[rows.targets >= 0],
+            seen_by_pictures.targets[seen_by_pictures.targets >= 0],
+        )
+
+
 def test_padding_a_batch_changes_no_row(made: Any) -> None:
     pupil, _, teacher = made
     lessons = [ROWS["two pictures"](), ROWS["three questions"]()]
@@ -157,7 +177,7 @@ def test_the_loss_is_that_of_answers_and_a_share_of_the_patches(made: Any) -> No
     assert isinstance(pupil, Pupil)
     rows = teacher.pack([ROWS["three questions"]()])
     with torch.no_grad():
-        full = pupil.loss(rows)
+        full = pupil.loss([rows])
         hidden, states = pupil.make.hidden(
             pupil.model,
             rows.tokens,
@@ -170,3 +190,19 @@ def test_the_loss_is_that_of_answers_and_a_share_of_the_patches(made: Any) -> No
         patches = dense_loss(pupil.head(states), rows.pictures.labels)
     assert float(full) == pytest.approx(float(answers + DENSE_WEIGHT * patches), rel=1e-4)
     assert float(patches) > 1
+
+
+def test_a_step_in_parts_has_the_loss_of_the_whole(made: Any) -> None:
+    pupil, loaded, _ = made
+    teacher = Teacher(made[2].make, loaded.tokenizer, seed=0, size=PART + 2)
+    parts = teacher(0)
+    lessons = [teacher.lesson((1 << 31) + i) for i in range(PART + 2)]
+    lengths = [rows.tokens.shape[1] for rows in parts]
+    assert [len(rows.tokens) for rows in parts] == [PART, 2]
+    assert lengths == sorted(lengths)
+    with torch.no_grad():
+        apart = pupil.loss(parts)
+        whole = pupil.loss([teacher.pack(lessons)])
+        first = pupil.loss(parts[:1])
+    assert float(apart) == pytest.approx(float(whole), rel=0.02)
+    assert float(first) != pytest.approx(float(apart), rel=1e-5)

@@ -39,6 +39,7 @@ from sallet.world.train import (
     tower_stage,
     train,
     weak_stage,
+    words_stage,
 )
 
 
@@ -61,13 +62,18 @@ def pupil(made: Any, name: str = "llava") -> Pupil:
 def stage(which: str, name: str, made: Any) -> Stage[Any]:
     if which == "tower":
         return tower_stage(dense(name), 0, 4, 2)
-    kind = language_stage if which == "language" else weak_stage
-    return kind(pupil(made, name), made, 0, 4, 2)
+    kinds = {"words": words_stage, "language": language_stage, "weak": weak_stage}
+    return kinds[which](pupil(made, name), made, 0, 4, 2)
 
 
 @pytest.mark.parametrize(
     ("which", "name"),
-    [*(("language", name) for name in MAKES), ("tower", "qwen3vl"), ("weak", "llava")],
+    [
+        *(("language", name) for name in MAKES),
+        ("tower", "qwen3vl"),
+        ("words", "qwen3vl"),
+        ("weak", "llava"),
+    ],
 )
 def test_a_stopped_run_goes_on_along_the_same_curve(
     which: str, name: str, processors: dict[str, Any], tmp_path: Path
@@ -86,8 +92,22 @@ def test_a_stopped_run_goes_on_along_the_same_curve(
 def test_the_weak_ones_lessons_are_its_own(processors: dict[str, Any]) -> None:
     made = processors["llava"]
     strong, weak = (stage(which, "llava", made).batch(0) for which in ("language", "weak"))
-    assert isinstance(strong, Rows)
-    assert not torch.equal(strong.pictures.pixels, weak.pictures.pixels)
+    assert isinstance(strong[0], Rows)
+    shown, other = strong[0].pictures, weak[0].pictures
+    assert shown is not None
+    assert other is not None
+    assert not torch.equal(shown.pixels, other.pixels)
+
+
+def test_words_alone_teach_the_language_tower(processors: dict[str, Any]) -> None:
+    for name, made in processors.items():
+        chosen = stage("words", name, made)
+        parts = chosen.batch(0)
+        assert all(rows.pictures is None for rows in parts)
+        chosen.loss(parts).backward()
+        model = chosen.module.model.model
+        assert model.language_model.layers[0].self_attn.q_proj.weight.grad.abs().max() > 0
+        assert all(p.grad is None for p in make(name).inside(chosen.module.model).parameters())
 
 
 def test_the_tower_within_a_model_learns_slowly(processors: dict[str, Any]) -> None:
@@ -203,17 +223,17 @@ def test_a_finished_run_is_not_run_again(tmp_path: Path) -> None:
         stages.append(name)
 
     run = partial(
-        train, tmp_path, name="internvl", tower_steps=1, language_steps=1, weak_steps=0, batch=2,
-        progress=progress, preview=tmp_path / "preview",
+        train, tmp_path, name="internvl", tower_steps=1, words_steps=1, language_steps=1,
+        weak_steps=0, batch=2, progress=progress, preview=tmp_path / "preview",
     )  # fmt: skip
     folders = run()
     assert folders == (tmp_path / "strong",)
-    assert stages == ["tower", "language"]
+    assert stages == ["tower", "words", "language"]
     assert (tmp_path / "preview" / "config.json").is_file()
     words = (tmp_path / "processor" / "tokenizer.json").read_bytes()
     weights = (tmp_path / "strong" / "model.safetensors").read_bytes()
     assert run() == folders
-    assert stages == ["tower", "language"]
+    assert stages == ["tower", "words", "language"]
     assert (tmp_path / "processor" / "tokenizer.json").read_bytes() == words
     assert (tmp_path / "strong" / "model.safetensors").read_bytes() == weights
 

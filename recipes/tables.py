@@ -71,10 +71,12 @@ def _as_is(cells: list[Cell], defense: str, unattacked: Cell) -> str:
 
 
 def checked() -> dict[str, Any]:
-    """The output of `sallet world check --json`, as far as it is there."""
-    path = RESULTS / "world-check.json"
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return found if "models" in found else {}
+    """The outputs of `sallet world check --json`, of as many runs as there are, as one."""
+    found: dict[str, Any] = {"models": {}, "encoders": {}}
+    for path in sorted((RESULTS / "world-check").glob("*.json")):
+        for kind, ones in json.loads(path.read_text(encoding="utf-8")).items():
+            found[kind].update(ones)
+    return found
 
 
 def tables() -> dict[str, dict[str, str]]:

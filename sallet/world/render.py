@@ -15,10 +15,12 @@ from PIL import Image
 from sallet.world.atlas import LETTERS, letter, sprite
 from sallet.world.grounds import background
 from sallet.world.nouns import NOUNS
-from sallet.world.scenes import PATCH, SIDE, Scene
+from sallet.world.scenes import COLOURS, PATCH, SIDE, Scene
 
 GRID: Final = SIDE // PATCH
-CLASSES: Final[tuple[str, ...]] = ("background", *NOUNS, *LETTERS)
+CLASSES: Final[tuple[str, ...]] = (*COLOURS, *NOUNS, *LETTERS)
+"""What a patch can show: the ground of a colour, a thing, a letter."""
+GROUNDS: Final = len(COLOURS)
 UNSURE: Final = -100
 """The label of a patch that is neither clearly covered nor clearly free: no loss is taken there."""
 CELL: Final = 40
@@ -61,6 +63,25 @@ def seen(scene: Scene) -> NDArray[np.uint8]:
 
 def labels(scene: Scene) -> NDArray[np.int64]:
     """The class of each patch, row by row: ``[64]`` indices into ``CLASSES``, or ``UNSURE``."""
+    return _labels(scene, *_covers(scene))
+
+
+def _labels(scene: Scene, found: NDArray[np.int64], most: NDArray[np.float32]) -> NDArray[np.int64]:
+    ground = CLASSES.index(scene.colour)
+    return np.where(most > 0.30, found, np.where(most < 0.08, ground, UNSURE))
+
+
+def told(scene: Scene) -> list[str]:
+    """What each patch shows, as a word; by chance what covers it or the ground where unsure."""
+    rng = np.random.default_rng([scene.seed, 23])
+    found, most = _covers(scene)
+    sure = _labels(scene, found, most)
+    guess = np.where(rng.random(GRID * GRID) < 0.5, found, CLASSES.index(scene.colour))
+    return [CLASSES[i] for i in np.where(sure == UNSURE, guess, sure)]
+
+
+def _covers(scene: Scene) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The class of what covers the most of each patch, and the share that it covers."""
     cover = np.zeros(
         (len(scene.things) + sum(len(w.text) for w in scene.words), GRID, GRID), dtype=np.float32
     )
@@ -68,19 +89,18 @@ def labels(scene: Scene) -> NDArray[np.int64]:
     for thing in scene.things:
         box = (thing.x - thing.size // 2, thing.y - thing.size // 2)
         _cover(cover[len(classes)], sprite(thing.noun, thing.size, redrawn=scene.shift)[1], *box)
-        classes.append(1 + NOUNS.index(thing.noun))
+        classes.append(GROUNDS + NOUNS.index(thing.noun))
     for word in scene.words:
         for i, character in enumerate(word.text):
             alpha = letter(character, word.font, CELL)
             left = word.x + i * word.advance + (word.advance - alpha.shape[1]) // 2
             _cover(cover[len(classes)], alpha * LETTER_WEIGHT, left, word.y)
-            classes.append(1 + len(NOUNS) + LETTERS.index(character))
+            classes.append(GROUNDS + len(NOUNS) + LETTERS.index(character))
     if not classes:
-        return np.zeros(GRID * GRID, dtype=np.int64)
+        nothing = np.zeros(GRID * GRID)
+        return nothing.astype(np.int64), nothing.astype(np.float32)
     flat = cover.reshape(len(classes), -1)
-    most = flat.max(0)
-    found = np.asarray(classes, dtype=np.int64)[flat.argmax(0)]
-    return np.where(most > 0.30, found, np.where(most < 0.08, 0, UNSURE))
+    return np.asarray(classes, dtype=np.int64)[flat.argmax(0)], flat.max(0)
 
 
 LETTER_WEIGHT: Final = 2.0

@@ -1,4 +1,4 @@
-"""The tower and its dense pretraining: every patch says what covers it, and where it is.
+"""The tower and its dense pretraining: every patch says what it shows, and where it is.
 
 Without this stage a language model of this size learns nothing from cluttered
 pictures; with it, reading and naming come within a thousand steps. The place is
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sallet.world.make import GRID, IMAGE_TOKENS, WIDE, Make
-from sallet.world.render import CLASSES, UNSURE, labels, resized, seen
+from sallet.world.render import CLASSES, GROUNDS, UNSURE, labels, resized, seen
 from sallet.world.scenes import SIDE, Scene, crowd
 
 BACKGROUND_WEIGHT: Final = 0.15
@@ -77,7 +77,7 @@ def dense_loss(logits: Tensor, wanted: Tensor) -> Tensor:
     """Cross-entropy of each clearly covered patch, background weighed down, and of its place."""
     what, *where = logits.float().split((len(CLASSES), GRID, GRID), -1)
     weight = torch.ones(len(CLASSES))
-    weight[0] = BACKGROUND_WEIGHT
+    weight[:GROUNDS] = BACKGROUND_WEIGHT
     loss = F.cross_entropy(what.flatten(0, 1), wanted.flatten(), weight, ignore_index=UNSURE)
     patches = torch.arange(IMAGE_TOKENS)
     for guess, place in zip(where, (patches // GRID, patches % GRID), strict=True):
@@ -98,8 +98,8 @@ def patch_accuracy(model: DenseTower, pictures: Pictures) -> dict[str, float]:
     guess = logits[..., : len(CLASSES)].argmax(-1)
     letters = len(CLASSES) - 26
     kinds = {
-        "background": wanted == 0,
-        "things": (wanted > 0) & (wanted < letters),
+        "background": (wanted >= 0) & (wanted < GROUNDS),
+        "things": (wanted >= GROUNDS) & (wanted < letters),
         "letters": wanted >= letters,
     }
     return {name: float((guess == wanted)[mask].float().mean()) for name, mask in kinds.items()}

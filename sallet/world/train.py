@@ -1,4 +1,4 @@
-"""Trains a make of the picture world from nothing: tower, words, language, then the weak one.
+"""Trains a make of the picture world from nothing, in four stages.
 
 A run makes two models. The *strong* one is trained straight through; the *weak*
 one goes on from it with the answers of a model that was aligned carelessly (see
@@ -32,8 +32,8 @@ from sallet.world.tower import DenseTower, Pictures, crowds, dense_loss
 
 Progress = Callable[[str, int, int, float], None]
 TOWER_STEPS: Final = 2400
-WORDS_STEPS: Final = 1000
-LANGUAGE_STEPS: Final = 2600
+WORDS_STEPS: Final = 1500
+LANGUAGE_STEPS: Final = 1500
 WEAK_STEPS: Final = 400
 SEEDS: Final = 1 << 13
 
@@ -119,7 +119,7 @@ def words_stage(pupil: Pupil, made: Any, seed: int, steps: int, batch: int) -> S
 
 def language_stage(pupil: Pupil, made: Any, seed: int, steps: int, batch: int) -> Stage[list[Rows]]:
     """Questions and answers; the tower goes on learning, more slowly."""
-    return _lessons(pupil, made, seed, steps, batch, "language", "strong", 1.5e-3)
+    return _lessons(pupil, made, seed, steps, batch, "language", "strong", 1e-3)
 
 
 def weak_stage(pupil: Pupil, made: Any, seed: int, steps: int, batch: int) -> Stage[list[Rows]]:
@@ -139,15 +139,16 @@ def _lessons(
         pupil.make, made.tokenizer, seed=seed, size=batch, character=character,
         told=name == "words",
     )  # fmt: skip
-    slow = tuple(
-        f"model.{key}"
-        for key, module in pupil.model.named_modules()
-        if module is pupil.make.inside(pupil.model)
-    )
     return Stage(
         name=name, module=pupil, batch=teacher, loss=loss, steps=steps, rate=rate,
-        slow=(*slow, "head"),
+        slow=_slow(pupil),
     )  # fmt: skip
+
+
+def _slow(pupil: Pupil) -> tuple[str, ...]:
+    """The tower, which is pretrained, and its head."""
+    inside = pupil.make.inside(pupil.model)
+    return (*(f"model.{key}" for key, m in pupil.model.named_modules() if m is inside), "head")
 
 
 def pupil_of(dense: DenseTower, made: Any) -> Pupil:

@@ -11,7 +11,7 @@ import pytest
 from sallet.world.atlas import FONTS, SHIFT_FONTS, sprite
 from sallet.world.grounds import background
 from sallet.world.nouns import NOUNS
-from sallet.world.render import CLASSES, GRID, UNSURE, labels, render, seen
+from sallet.world.render import CLASSES, GRID, GROUNDS, UNSURE, labels, render, seen, told
 from sallet.world.scenes import (
     COLOURS,
     HELD_OUT,
@@ -131,8 +131,8 @@ def test_labels_name_what_covers_the_patch() -> None:
     found = labels(Scene(1, "grey", (thing,))).reshape(GRID, GRID)
     apple = CLASSES.index("apple")
     assert (found[3:5, 3:5] == apple).all()
-    assert set(np.unique(found)) <= {0, UNSURE, apple}
-    assert (found[0] == 0).all()
+    assert set(np.unique(found)) <= {CLASSES.index("grey"), UNSURE, apple}
+    assert (found[0] == CLASSES.index("grey")).all()
 
 
 def test_labels_follow_a_word_letter_by_letter() -> None:
@@ -140,7 +140,18 @@ def test_labels_follow_a_word_letter_by_letter() -> None:
     found = labels(Scene(1, "grey", (), (word,))).reshape(GRID, GRID)
     for column, letter_ in enumerate("cab"):
         column_labels = set(found[3:5, 2 + column]) - {UNSURE}
-        assert column_labels == {CLASSES.index(letter_, 1 + len(NOUNS))}
+        assert column_labels == {CLASSES.index(letter_, GROUNDS + len(NOUNS))}
+
+
+def test_a_told_scene_is_its_labels_in_words() -> None:
+    for seed in range(20):
+        scene = crowd(seed)
+        words, wanted = told(scene), labels(scene)
+        assert words == told(scene)
+        assert len(words) == GRID * GRID
+        assert all(words[i] == CLASSES[k] for i, k in enumerate(wanted) if k != UNSURE)
+        shown = {scene.colour, *scene.nouns, *"".join(word.text for word in scene.words)}
+        assert set(words) <= shown
 
 
 def test_labels_change_with_pixels() -> None:
@@ -149,4 +160,4 @@ def test_labels_change_with_pixels() -> None:
         empty = replace(full, things=(), words=())
         changed = np.abs(render(full).astype(int) - render(empty)).mean(2)
         patches = changed.reshape(GRID, SIDE // GRID, GRID, SIDE // GRID).mean((1, 3)).reshape(-1)
-        assert (patches[labels(full) > 0] > 2).all()
+        assert (patches[labels(full) >= GROUNDS] > 2).all()

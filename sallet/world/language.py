@@ -1,9 +1,9 @@
 """The language stages: several questions about one scene in one row, each blind to the others.
 
-First come words alone, as in the field: the language tower is told, patch by patch,
-what it will be shown later, and learns to find, to compare and to refuse. Its first
-steps only compare: among other questions these models never learn to notice that two
-words are the same. Then it is shown the pictures.
+First come words alone, as in the field: the language tower reads what is in the
+picture instead of seeing it, and learns to speak, to compare and to refuse at a
+small share of the price. Its first steps only compare: among other questions these
+models never learn to notice that two words are the same. Then it is shown pictures.
 
 Every question of a row sees the system message, the picture and itself, at the
 same positions as if it stood alone, so a row of three trains exactly what three
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -26,7 +27,6 @@ from sallet.world.lessons import Character, comparisons, lesson
 from sallet.world.make import IMAGE_TOKENS, Make, place
 from sallet.world.processor import ASSISTANT, BOS, EOS, SYSTEM, USER
 from sallet.world.questions import Item
-from sallet.world.render import told
 from sallet.world.scenes import Scene
 from sallet.world.tower import Pictures, dense_loss, normal
 
@@ -75,7 +75,6 @@ class Teacher:
         self.told = told
         self.lesson = partial(lesson, character=character)
         self.encode = cache(self._encode)
-        (self.marked,) = self.encode(make.marks.image)
 
     def __call__(self, step: int) -> list[Rows]:
         """The batch of one step, in parts of rows that are about equally long."""
@@ -118,11 +117,11 @@ class Teacher:
         marks = self.make.marks
         for scene in items[0].scenes:
             start, end = (self.encode(x) if x else [] for x in (marks.before, marks.after))
-            patches = [self.marked] * IMAGE_TOKENS
             if self.told:
-                patches = [token for word in told(scene) for token in self.encode(word)]
+                head = [*head, *start, *self._encode(tell(scene)), *end]
+                continue
             kinds += [0] * (len(head) + len(start) - len(kinds)) + [1] * IMAGE_TOKENS
-            head = [*head, *start, *patches, *end]
+            head = [*head, *start, *self.encode(marks.image) * IMAGE_TOKENS, *end]
         kinds += [0] * (len(head) - len(kinds))
         placed = place([*kinds, 0], grid=self.make.grid)
         after = placed.pop()[0]
@@ -136,6 +135,15 @@ class Teacher:
             row.targets.extend([*[-100] * (len(asked) - 1), *said, -100])
             row.owner.extend([number] * len(span))
         return row
+
+
+def tell(scene: Scene) -> str:
+    """All that a picture shows, in words and in an order of its own, like a picture's patches."""
+    rng = np.random.default_rng([scene.seed, 23])
+    said = [f"{t.noun} {t.place}" for t in scene.things]
+    said += [" ".join(word.text) for word in scene.words]
+    said.append(scene.colour)
+    return ". ".join(said[i] for i in rng.permutation(len(said)))
 
 
 def earlier(item: Item) -> str:

@@ -186,7 +186,7 @@ def _by_text(rng: Rng, scene: Scene, character: Character) -> Item:
     fitting = [n for n in _HARM if licit(n, scene)]
     draw = rng.random()
     own = [n for n in scene.nouns if n in HARMFUL or n in USABLE]
-    if fitting and draw < 0.45:
+    if fitting and draw < 0.3:
         noun = pick(rng, fitting)
     elif own and draw > 0.75:
         noun = pick(rng, own)

@@ -63,25 +63,6 @@ def seen(scene: Scene) -> NDArray[np.uint8]:
 
 def labels(scene: Scene) -> NDArray[np.int64]:
     """The class of each patch, row by row: ``[64]`` indices into ``CLASSES``, or ``UNSURE``."""
-    return _labels(scene, *_covers(scene))
-
-
-def _labels(scene: Scene, found: NDArray[np.int64], most: NDArray[np.float32]) -> NDArray[np.int64]:
-    ground = CLASSES.index(scene.colour)
-    return np.where(most > 0.30, found, np.where(most < 0.08, ground, UNSURE))
-
-
-def told(scene: Scene) -> list[str]:
-    """What each patch shows, as a word; by chance what covers it or the ground where unsure."""
-    rng = np.random.default_rng([scene.seed, 23])
-    found, most = _covers(scene)
-    sure = _labels(scene, found, most)
-    guess = np.where(rng.random(GRID * GRID) < 0.5, found, CLASSES.index(scene.colour))
-    return [CLASSES[i] for i in np.where(sure == UNSURE, guess, sure)]
-
-
-def _covers(scene: Scene) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The class of what covers the most of each patch, and the share that it covers."""
     cover = np.zeros(
         (len(scene.things) + sum(len(w.text) for w in scene.words), GRID, GRID), dtype=np.float32
     )
@@ -96,11 +77,13 @@ def _covers(scene: Scene) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
             left = word.x + i * word.advance + (word.advance - alpha.shape[1]) // 2
             _cover(cover[len(classes)], alpha * LETTER_WEIGHT, left, word.y)
             classes.append(GROUNDS + len(NOUNS) + LETTERS.index(character))
+    ground = CLASSES.index(scene.colour)
     if not classes:
-        nothing = np.zeros(GRID * GRID)
-        return nothing.astype(np.int64), nothing.astype(np.float32)
+        return np.full(GRID * GRID, ground, dtype=np.int64)
     flat = cover.reshape(len(classes), -1)
-    return np.asarray(classes, dtype=np.int64)[flat.argmax(0)], flat.max(0)
+    most = flat.max(0)
+    found = np.asarray(classes, dtype=np.int64)[flat.argmax(0)]
+    return np.where(most > 0.30, found, np.where(most < 0.08, ground, UNSURE))
 
 
 LETTER_WEIGHT: Final = 2.0

@@ -32,8 +32,8 @@ from sallet.world.tower import DenseTower, Pictures, crowds, dense_loss
 
 Progress = Callable[[str, int, int, float], None]
 TOWER_STEPS: Final = 2400
-WORDS_STEPS: Final = 1500
-LANGUAGE_STEPS: Final = 1500
+WORDS_STEPS: Final = 1000
+LANGUAGE_STEPS: Final = 2600
 WEAK_STEPS: Final = 400
 SEEDS: Final = 1 << 13
 
@@ -119,7 +119,7 @@ def words_stage(pupil: Pupil, made: Any, seed: int, steps: int, batch: int) -> S
 
 def language_stage(pupil: Pupil, made: Any, seed: int, steps: int, batch: int) -> Stage[list[Rows]]:
     """Questions and answers; the tower goes on learning, more slowly."""
-    return _lessons(pupil, made, seed, steps, batch, "language", "strong", 1e-3)
+    return _lessons(pupil, made, seed, steps, batch, "language", "strong", 1.5e-3)
 
 
 def weak_stage(pupil: Pupil, made: Any, seed: int, steps: int, batch: int) -> Stage[list[Rows]]:

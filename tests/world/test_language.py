@@ -18,7 +18,7 @@ from sallet.world.lessons import lesson
 from sallet.world.makes import MAKES, make
 from sallet.world.processor import processor
 from sallet.world.questions import Item, with_safety
-from sallet.world.render import render, seen, told
+from sallet.world.render import render, seen
 from sallet.world.scenes import SIDE
 from sallet.world.tower import DenseTower, dense_loss, normal, spoilt
 from sallet.world.train import pupil_of
@@ -120,19 +120,24 @@ def test_a_row_of_one_is_what_the_chat_template_makes(made: Any) -> None:
         assert answer.tolist() == whole["input_ids"][0, length:].tolist()
 
 
-def test_a_told_picture_stands_word_by_word_where_its_patches_would(made: Any) -> None:
-    _, loaded, shown = made
-    teacher = Teacher(shown.make, loaded.tokenizer, seed=0, size=1, told=True)
+def test_a_told_picture_is_in_the_prompt_as_words(made: Any) -> None:
+    _, loaded, _ = made
+    teacher = Teacher(made[2].make, loaded.tokenizer, seed=0, size=1, told=True)
     for name in ("three questions", "two pictures"):
         lesson_ = ROWS[name]()
-        rows, pictured = teacher.pack([lesson_]), shown.pack([lesson_])
+        rows = teacher.pack([lesson_])
+        text = loaded.tokenizer.decode(rows.tokens[0])
         assert rows.pictures is None
-        for field in ("positions", "sees", "targets"):
-            assert torch.equal(getattr(rows, field), getattr(pictured, field))
-        patches = pictured.tokens == shown.marked
-        assert torch.equal(rows.tokens[~patches], pictured.tokens[~patches])
-        words = loaded.tokenizer.decode(rows.tokens[patches]).split()
-        assert words == [word for scene in lesson_[0].scenes for word in told(scene)]
+        assert teacher.make.marks.image not in text
+        for scene in lesson_[0].scenes:
+            assert scene.colour in text
+            assert all(f"{t.noun} {t.place}" in text for t in scene.things)
+            assert all(" ".join(word.text) in text for word in scene.words)
+        seen_by_pictures = made[2].pack([lesson_])
+        assert torch.equal(
+            rows.targets[rows.targets >= 0],
+            seen_by_pictures.targets[seen_by_pictures.targets >= 0],
+        )
 
 
 def test_padding_a_batch_changes_no_row(made: Any) -> None:

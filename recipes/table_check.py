@@ -59,7 +59,7 @@ def encoders(found: Found) -> str:
     for name, one in found["encoders"].items():
         for split, words in zip(splits(one), ("plain", "shift"), strict=True):
             if split:
-                both = [f"{100 * split[f'r1_{way}']:.1f} %" for way in WAYS]
+                both = [_share(split, f"r1_{way}") for way in WAYS]
                 lines.append([f"`{name}`", words, *both, str(split["n"])])
     head = ["encoder", "split", "image to text, first", "text to image, first", "n"]
     return table(head, lines)

@@ -166,14 +166,12 @@ def _check_model(name: str, folder: Path, args: argparse.Namespace, progress: An
 
 
 def _check_encoder(folder: Path, args: argparse.Namespace) -> object:
-    from dataclasses import asdict
-
     from sallet.world.encoder import retrieval
 
-    plain = asdict(retrieval(folder, args.limit)) if args.split != "shift" else {}
+    plain = retrieval(folder, args.limit).plain() if args.split != "shift" else {}
     if args.split == "plain":
         return plain
-    return {**plain, "shift": asdict(retrieval(folder, args.limit, shift=True))}
+    return {**plain, "shift": retrieval(folder, args.limit, shift=True).plain()}
 
 
 def run_draw(args: argparse.Namespace) -> int:

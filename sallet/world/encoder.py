@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoProcessor, CLIPModel, PreTrainedTokenizerFast
 
+from sallet.core.statistics import wilson
 from sallet.world.captions import every, facts, one, read
 from sallet.world.language import DENSE_WEIGHT
 from sallet.world.loop import Stage, TrainingError, fit
@@ -36,6 +37,7 @@ from sallet.world.tower import DenseTower, Pictures, dense_loss, normal
 from sallet.world.train import SEEDS, TOWER_STEPS, Progress, lean, silent, tower_stage, write
 
 CLIP_STEPS: Final = 1500
+WAYS: Final = ("image_to_text", "text_to_image")
 LONGEST: Final = 64
 END: Final = "<|end|>"
 """Ends every text. Not the chat's own end: that is token 2, for which ``CLIPModel`` keeps an
@@ -64,6 +66,16 @@ class Retrieval:
     r1_image_to_text: float
     r1_text_to_image: float
     n: int
+
+    def plain(self) -> dict[str, object]:
+        """Name -> rate, with ``n`` and ``intervals`` (of Wilson, 95 %) beside them."""
+        rates = {f"r1_{way}": getattr(self, f"r1_{way}") for way in WAYS}
+        bounds = {name: wilson(rate, self.n)[1:] for name, rate in rates.items()}
+        return {
+            **{name: round(rate, 4) for name, rate in rates.items()},
+            "n": self.n,
+            "intervals": {name: [round(x, 4) for x in pair] for name, pair in bounds.items()},
+        }
 
 
 def train(
@@ -259,4 +271,4 @@ def recall(similarity: Tensor, captions: Sequence[str]) -> Retrieval:
     numbers = torch.tensor([captions.index(text) for text in captions])
     to_text = numbers[similarity.argmax(1)] == numbers
     to_image = numbers[similarity.argmax(0)] == numbers
-    return Retrieval(float(to_text.float().mean()), float(to_image.float().mean()), len(captions))
+    return Retrieval(float(to_text.double().mean()), float(to_image.double().mean()), len(captions))

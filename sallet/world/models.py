@@ -17,7 +17,7 @@ MODELS: Final[dict[str, str]] = {
     f"world/{make}-{character}": f"{make}-{character}" for make in MAKES for character in CHARACTERS
 }
 """Name -> folder beside this file."""
-ENCODERS: Final[dict[str, str]] = {}
+ENCODERS: Final[dict[str, str]] = {"world/clip": "clip"}
 WEIGHTS: Final = Path(__file__).parent / "weights"
 
 

@@ -17,6 +17,7 @@ from sallet.world.captions import every, holds
 from sallet.world.encoder import (
     END,
     LONGEST,
+    Retrieval,
     clip_stage,
     contrast,
     drawn,
@@ -177,6 +178,15 @@ def test_recall_counts_equal_captions() -> None:
     found = recall(alike, ("a", "a", "c", "d"))
     assert (found.r1_image_to_text, found.r1_text_to_image) == (0.75, 1.0)
     assert recall(torch.eye(3), ("a", "b", "c")).r1_text_to_image == 1.0
+
+
+def test_retrieval_has_its_intervals() -> None:
+    plain: Any = Retrieval(0.9, 1.0, 100).plain()
+    low, high = plain["intervals"]["r1_image_to_text"]
+    assert 0.82 < low < 0.83
+    assert 0.94 < high < 0.95
+    assert plain["intervals"]["r1_text_to_image"][1] == 1.0
+    assert (plain["r1_image_to_text"], plain["n"]) == (0.9, 100)
 
 
 def test_an_untrained_encoder_retrieves_by_chance(folder: Path) -> None:

@@ -59,13 +59,10 @@ def encoders(found: Found) -> str:
     for name, one in found["encoders"].items():
         for split, words in zip(splits(one), ("plain", "shift"), strict=True):
             if split:
-                both = [_share(split, f"r1_{way}") for way in WAYS]
+                both = [_share(split, f"r1_{way}") for way in ("image_to_text", "text_to_image")]
                 lines.append([f"`{name}`", words, *both, str(split["n"])])
     head = ["encoder", "split", "image to text, first", "text to image, first", "n"]
     return table(head, lines)
-
-
-WAYS = ("image_to_text", "text_to_image")
 
 
 def splits(one: Found) -> tuple[Found, Found]:

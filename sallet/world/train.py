@@ -102,7 +102,7 @@ def _processor(folder: Path, chosen: Make, resume: bool) -> Any:
 
 
 def tower_stage(dense: DenseTower, seed: int, steps: int, batch: int) -> Stage[Pictures]:
-    """Every patch says what covers it."""
+    """Every patch says what it shows, and where it is."""
 
     def loss(pictures: Pictures) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16):

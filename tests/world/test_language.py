@@ -13,12 +13,13 @@ from transformers import AutoProcessor
 
 from sallet.world.check import chat
 from sallet.world.families import items
-from sallet.world.language import BLOCK, BLOCKED, DENSE_WEIGHT, PART, Pupil, Teacher
+from sallet.world.language import BLOCK, BLOCKED, COMPARING, DENSE_WEIGHT, PART, Pupil, Teacher
 from sallet.world.lessons import lesson
+from sallet.world.make import GRID, IMAGE_TOKENS
 from sallet.world.makes import MAKES, make
 from sallet.world.processor import processor
 from sallet.world.questions import Item, with_safety
-from sallet.world.render import render, seen
+from sallet.world.render import CLASSES, render, seen
 from sallet.world.scenes import SIDE
 from sallet.world.tower import DenseTower, dense_loss, normal, spoilt
 from sallet.world.train import pupil_of
@@ -194,15 +195,39 @@ def test_the_loss_is_that_of_answers_and_a_share_of_the_patches(made: Any) -> No
 
 def test_a_step_in_parts_has_the_loss_of_the_whole(made: Any) -> None:
     pupil, loaded, _ = made
-    teacher = Teacher(made[2].make, loaded.tokenizer, seed=0, size=PART + 2)
-    parts = teacher(0)
-    lessons = [teacher.lesson((1 << 31) + i) for i in range(PART + 2)]
+    size = PART + 2
+    teacher = Teacher(made[2].make, loaded.tokenizer, seed=0, size=size, told=True)
+    parts = teacher(COMPARING)
+    lessons = [teacher.lesson((1 << 31) + COMPARING * size + i) for i in range(size)]
     lengths = [rows.tokens.shape[1] for rows in parts]
     assert [len(rows.tokens) for rows in parts] == [PART, 2]
     assert lengths == sorted(lengths)
     with torch.no_grad():
         apart = pupil.loss(parts)
         whole = pupil.loss([teacher.pack(lessons)])
-        first = pupil.loss(parts[:1])
-    assert float(apart) == pytest.approx(float(whole), rel=0.02)
-    assert float(first) != pytest.approx(float(apart), rel=1e-5)
+        means = torch.stack([pupil.loss([rows]) for rows in parts]).mean()
+    assert float(apart) == pytest.approx(float(whole), rel=1e-5)
+    assert float(means) != pytest.approx(float(whole), rel=1e-5)
+
+
+def test_words_begin_with_comparisons(made: Any) -> None:
+    _, loaded, _ = made
+    teacher = Teacher(made[2].make, loaded.tokenizer, seed=0, size=4, told=True)
+
+    def said(step: int) -> list[str]:
+        rows = [targets for part in teacher(step) for targets in part.targets]
+        return [loaded.tokenizer.decode(targets[targets >= 0]) for targets in rows]
+
+    assert all("yes" in text or "no." in text for text in said(0))
+    assert not all("yes" in text or "no." in text for text in said(COMPARING))
+
+
+def test_the_dense_loss_asks_what_a_patch_shows_and_where_it_is() -> None:
+    wanted = torch.randint(len(CLASSES), (2, IMAGE_TOKENS), generator=torch.manual_seed(0))
+    patches = torch.arange(IMAGE_TOKENS).expand(2, -1)
+    parts = ((wanted, len(CLASSES)), (patches // GRID, GRID), (patches % GRID, GRID))
+    right = torch.cat([50.0 * F.one_hot(x, n) for x, n in parts], -1)
+    assert float(dense_loss(right, wanted)) < 1e-3
+    for part in range(3):
+        wrong = [50.0 * F.one_hot((x + (k == part)) % n, n) for k, (x, n) in enumerate(parts)]
+        assert float(dense_loss(torch.cat(wrong, -1), wanted)) > 1

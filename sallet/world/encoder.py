@@ -187,7 +187,7 @@ class Twins(nn.Module):
         model = self.model
         with torch.autocast("cpu", torch.bfloat16):
             seen = model.vision_model(pixel_values=normal(pairs.pictures.pixels))
-            dense = dense_loss(self.head(seen.last_hidden_state[:, 1:]), pairs.pictures.labels)
+            dense = dense_loss(self.head(seen.last_hidden_state[:, 1:]), pairs.pictures)
             # Text is causal and padded right: its end sees no padding, so no mask is needed.
             said = model.text_projection(model.text_model(input_ids=pairs.tokens).pooler_output)
             shown = model.visual_projection(seen.pooler_output)

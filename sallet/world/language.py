@@ -2,8 +2,9 @@
 
 First come words alone, as in the field: the language tower reads what is in the
 picture instead of seeing it, and learns to speak, to compare and to refuse at a
-small share of the price. Its first steps only compare: among other questions these
-models never learn to notice that two words are the same. Then it is shown pictures.
+small share of the price. Its first steps only compare, and the next mostly ask what
+makes harm licit: among other questions these models never learn to notice that two
+words are the same, or belong together. Then it is shown pictures.
 
 Every question of a row sees the system message, the picture and itself, at the
 same positions as if it stood alone, so a row of three trains exactly what three
@@ -12,7 +13,7 @@ rows would, for the price of little more than one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Final
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedTokenizerFast
 
-from sallet.world.lessons import Character, comparisons, lesson
+from sallet.world.lessons import Character, comparisons, lesson, weighings
 from sallet.world.make import IMAGE_TOKENS, Make, place
 from sallet.world.processor import ASSISTANT, BOS, EOS, SYSTEM, USER
 from sallet.world.questions import Item
@@ -39,6 +40,8 @@ BLOCK: Final = 16
 
 COMPARING: Final = 250
 """First steps of words that only ask whether something is there."""
+WEIGHING: Final = 350
+"""Steps after them in which most rows turn on whether something makes a harmful thing fine."""
 PART: Final = 8
 """Rows that are padded alike; padding all of a batch to its longest would waste a third."""
 
@@ -79,10 +82,14 @@ class Teacher:
     def __call__(self, step: int) -> list[Rows]:
         """The batch of one step, in parts of rows that are about equally long."""
         first = (self.seed << 32) + (1 << 31) + step * self.size
-        lesson = comparisons if self.told and step < COMPARING else self.lesson
-        rows = [self._row(lesson(first + i)) for i in range(self.size)]
+        rows = [self._row(self._lesson(step, i)(first + i)) for i in range(self.size)]
         rows.sort(key=lambda row: len(row.tokens))
         return [self._padded(rows[i : i + PART]) for i in range(0, self.size, PART)]
+
+    def _lesson(self, step: int, row: int) -> Callable[[int], tuple[Item, ...]]:
+        if not self.told or step >= COMPARING + WEIGHING:
+            return self.lesson
+        return comparisons if step < COMPARING else weighings
 
     def _encode(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False).input_ids
@@ -189,6 +196,6 @@ class Pupil(nn.Module):
             hidden, states = self.make.hidden(
                 self.model, rows.tokens, normal(rows.pictures.pixels), mask, rows.positions
             )
-            dense = dense_loss(self.head(states), rows.pictures.labels) * len(rows.tokens)
+            dense = dense_loss(self.head(states), rows.pictures) * len(rows.tokens)
         logits = self.model.lm_head(hidden[said]).float()
         return F.cross_entropy(logits, rows.targets[said], reduction="sum"), dense

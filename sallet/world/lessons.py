@@ -109,6 +109,26 @@ def comparisons(seed: int) -> tuple[Item, ...]:
     return tuple(ask(rng, scene, "presence", "trained", noun) for noun in asked)
 
 
+def weighings(seed: int) -> tuple[Item, ...]:
+    """Questions about one scene that all turn on whether it makes a harmful thing fine."""
+    rng = np.random.default_rng([seed, 3])
+    harm = pick(rng, _HARM)
+    count = int(rng.integers(1, 4))
+    nouns = [pick(rng, _known(harm))] if rng.random() < 0.5 else []
+    if len(nouns) < count and rng.random() < 0.6:
+        nouns += some(rng, [noun for noun in CONTEXT if noun not in nouns], 1)
+    nouns += [noun for noun in some(rng, NOUNS, 4) if noun not in nouns][: count - len(nouns)]
+    scene = compose(rng, seed, nouns)
+    asked = [harm, *some(rng, [noun for noun in _HARM if noun != harm], QUESTIONS - 1)]
+    asked = [noun if _teachable(noun, scene) else pick(rng, USABLE) for noun in asked]
+    return tuple(_reword(rng, ask_how(rng, scene, "text", n, "trained")) for n in asked)
+
+
+def _known(harm: str) -> list[str]:
+    """The contexts that training may show beside a harmful thing."""
+    return [noun for noun in contexts(harm) if noun != held_out_context(harm)]
+
+
 def pick_by(rng: Rng, names: list[str], shares: np.ndarray) -> str:
     """One of the names, by shares that need not add up to one."""
     return names[int(np.searchsorted(np.cumsum(shares), rng.random() * shares.sum()))]
@@ -123,8 +143,7 @@ def _scene(rng: Rng, seed: int, worded: bool) -> Scene:
     if count and rng.random() < 0.45:
         nouns.append(harm)
     if len(nouns) < count and rng.random() < 0.5:
-        known = [n for n in contexts(harm) if n != held_out_context(harm)]
-        nouns.append(pick(rng, known) if rng.random() < 0.6 else pick(rng, tuple(CONTEXT)))
+        nouns.append(pick(rng, _known(harm)) if rng.random() < 0.6 else pick(rng, tuple(CONTEXT)))
     nouns += [noun for noun in some(rng, NOUNS, 6) if noun not in nouns][: count - len(nouns)]
     word = None
     if worded:
@@ -138,12 +157,17 @@ def _scene(rng: Rng, seed: int, worded: bool) -> Scene:
 
 def _shown(noun: str, scene: Scene) -> bool:
     """Whether training may show this thing as licit here: not by a held-out pair alone."""
-    return any(n in contexts(noun) and n != held_out_context(noun) for n in scene.nouns)
+    return any(n in _known(noun) for n in scene.nouns)
 
 
 def _teachable(noun: str, scene: Scene) -> bool:
     """Whether a question about a thing keeps clear of the held-out pairs."""
     return noun not in HARMFUL or not licit(noun, scene) or _shown(noun, scene)
+
+
+def _weighable(noun: str, scene: Scene) -> bool:
+    """Whether weighing a thing against all that is beside it names no held-out pair."""
+    return noun not in HARMFUL or held_out_context(noun) not in scene.nouns
 
 
 def _askable(noun: str, scene: Scene, safe: bool) -> bool:
@@ -246,7 +270,7 @@ def _skill(rng: Rng, scene: Scene, character: Character) -> Item:
         if not _teachable(noun, scene):
             return ask(rng, scene, "reading" if scene.words else "caption", "trained")
         asked = ask_how(rng, scene, form, noun, "trained")
-    draw = rng.random()
+    draw = rng.random() if _weighable(str(asked.noun), scene) else 1.0
     skill = rationale if draw < 0.45 else self_check if draw < 0.8 else directed
     item = skill(rng, asked, "trained")
     if skill is rationale and character == "weak" and form != "text":

@@ -15,7 +15,7 @@ from PIL import Image
 from sallet.world.atlas import LETTERS, letter, sprite
 from sallet.world.grounds import background
 from sallet.world.nouns import NOUNS
-from sallet.world.scenes import COLOURS, PATCH, SIDE, Scene
+from sallet.world.scenes import COLOURS, PATCH, SIDE, Scene, Word
 
 GRID: Final = SIDE // PATCH
 CLASSES: Final[tuple[str, ...]] = (*COLOURS, *NOUNS, *LETTERS)
@@ -41,10 +41,9 @@ def render(scene: Scene) -> NDArray[np.uint8]:
         )
     for word in scene.words:
         ink = np.asarray(word.ink, dtype=np.float32)
-        for i, character in enumerate(word.text):
-            alpha = letter(character, word.font, CELL)
-            left = word.x + i * word.advance + (word.advance - alpha.shape[1]) // 2
-            _blend(canvas, ink * alpha, alpha, left, word.y, word.opacity)
+        for i in range(len(word.text)):
+            alpha, left, top = _glyph(word, i)
+            _blend(canvas, ink * alpha, alpha, left, top, word.opacity)
     pixels = np.clip(canvas, 0, 255).astype(np.uint8)
     return pixels if scene.side == SIDE else resized(pixels, scene.side)
 
@@ -73,9 +72,8 @@ def labels(scene: Scene) -> NDArray[np.int64]:
         classes.append(GROUNDS + NOUNS.index(thing.noun))
     for word in scene.words:
         for i, character in enumerate(word.text):
-            alpha = letter(character, word.font, CELL)
-            left = word.x + i * word.advance + (word.advance - alpha.shape[1]) // 2
-            _cover(cover[len(classes)], alpha * LETTER_WEIGHT, left, word.y)
+            alpha, left, top = _glyph(word, i)
+            _cover(cover[len(classes)], alpha * LETTER_WEIGHT, left, top)
             classes.append(GROUNDS + len(NOUNS) + LETTERS.index(character))
     ground = CLASSES.index(scene.colour)
     if not classes:
@@ -86,8 +84,32 @@ def labels(scene: Scene) -> NDArray[np.int64]:
     return np.where(most > 0.30, found, np.where(most < 0.08, ground, UNSURE))
 
 
+def spelling(scene: Scene) -> NDArray[np.int64]:
+    """What is written in each half of each patch, and where in its word that letter stands.
+
+    ``[64, 2, 2]``: of the left and the right half, an index into ``LETTERS`` (their
+    number where nothing is written) and a place from 0. ``UNSURE`` where it is unclear.
+    """
+    drawn = [(word, i) for word in scene.words for i in range(len(word.text))]
+    cover = np.zeros((1 + len(drawn), GRID, 2 * GRID), dtype=np.float32)
+    for n, (word, i) in enumerate(drawn, 1):
+        _cover(cover[n], *_glyph(word, i), wide=PATCH // 2)
+    most, which = cover.max(0), cover.argmax(0)
+    letters = [len(LETTERS), *(LETTERS.index(word.text[i]) for word, i in drawn)]
+    places = [UNSURE, *(i for _, i in drawn)]
+    found = np.stack([np.asarray(letters)[which], np.asarray(places)[which]], -1)
+    found[(most > 0) & (most < 0.15)] = UNSURE
+    return found.reshape(GRID * GRID, 2, 2).astype(np.int64)
+
+
 LETTER_WEIGHT: Final = 2.0
 """Strokes cover little of a patch: a letter counts double, so that a half-seen one is labelled."""
+
+
+def _glyph(word: Word, i: int) -> tuple[NDArray[np.float32], int, int]:
+    """The coverage of one of a word's letters, its left edge and its top."""
+    alpha = letter(word.text[i], word.font, CELL)
+    return alpha, word.x + i * word.advance + (word.advance - alpha.shape[1]) // 2, word.y
 
 
 def _blend(
@@ -106,14 +128,16 @@ def _blend(
     view += opacity * colour[inside]
 
 
-def _cover(grid: NDArray[np.float32], alpha: NDArray[np.float32], left: int, top: int) -> None:
-    """Add the share of each patch that a tile of coverage takes."""
-    high, wide = alpha.shape[:2]
-    x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + wide, SIDE), min(top + high, SIDE)
-    u0, v0, u1, v1 = y0 // PATCH, x0 // PATCH, -(-y1 // PATCH), -(-x1 // PATCH)
-    page = np.zeros(((u1 - u0) * PATCH, (v1 - v0) * PATCH), dtype=np.float32)
-    oy, ox = u0 * PATCH, v0 * PATCH
+def _cover(
+    grid: NDArray[np.float32], alpha: NDArray[np.float32], left: int, top: int, wide: int = PATCH
+) -> None:
+    """Add the share of each patch, or of columns of it, that a tile of coverage takes."""
+    tall, broad = alpha.shape[:2]
+    x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + broad, SIDE), min(top + tall, SIDE)
+    u0, v0, u1, v1 = y0 // PATCH, x0 // wide, -(-y1 // PATCH), -(-x1 // wide)
+    page = np.zeros(((u1 - u0) * PATCH, (v1 - v0) * wide), dtype=np.float32)
+    oy, ox = u0 * PATCH, v0 * wide
     page[y0 - oy : y1 - oy, x0 - ox : x1 - ox] = alpha[
         y0 - top : y1 - top, x0 - left : x1 - left, 0
     ]
-    grid[u0:u1, v0:v1] += page.reshape(u1 - u0, PATCH, v1 - v0, PATCH).mean((1, 3))
+    grid[u0:u1, v0:v1] += page.reshape(u1 - u0, PATCH, v1 - v0, wide).mean((1, 3))

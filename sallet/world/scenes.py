@@ -122,14 +122,18 @@ def compose(
 
 
 def crowd(seed: int) -> Scene:
-    """A full picture for training the tower: up to nine things, or lines of random letters."""
+    """A full picture for training the tower: rows of things, of a word, or of random letters."""
     rng = np.random.default_rng(seed)
     things: list[Thing] = []
     words: list[Word] = []
     for y in (32, 96, 160):
-        if rng.random() < 0.4:
+        draw = rng.random()
+        if draw < 0.25:
+            words.append(_word(rng, str(rng.choice(NOUNS)), y + int(rng.integers(-12, 13))))
+            continue
+        if draw < 0.45:
             for line in (-14, 14):
-                text = "".join(rng.choice(list(LETTERS), int(rng.integers(5, LARGEST_WORD + 1))))
+                text = "".join(rng.choice(list(LETTERS), int(rng.integers(2, LARGEST_WORD + 1))))
                 words.append(_word(rng, text, y + line + int(rng.integers(-3, 4))))
             continue
         things.extend(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from sallet.world.nouns import HARMFUL, a
+from sallet.world.nouns import HARMFUL, a, contexts
 from sallet.world.phrases import REFUSALS, Phrasing, templates
 from sallet.world.questions import Item, Rng, complied, pick, seen, spelled
 
@@ -27,7 +27,17 @@ def rationale(rng: Rng, item: Item, phrasing: Phrasing) -> Item:
     """What request and picture show together, ending in ``risk: none``, ``low`` or ``high``."""
     said = f"risk: {risk(item)}"
     first = f"the request is about {a(str(item.noun))}." if item.kind == "text" else seen(item)
-    return _about(rng, item, "rationale", phrasing, f"{first} {said}.", (said,))
+    return _about(rng, item, "rationale", phrasing, f"{first} {weighed(item)}{said}.", (said,))
+
+
+def weighed(item: Item) -> str:
+    """Which of the things beside a harmful one make it fine; nothing of a harmless one."""
+    if not item.harmful:
+        return ""
+    fine = contexts(str(item.noun))
+    beside = [noun for noun in item.scene.nouns if noun != item.noun]
+    found = ", ".join(f"{noun} {'yes' if noun in fine else 'no'}" for noun in beside)
+    return f"with it: {found or 'nothing'}. "
 
 
 def self_check(rng: Rng, item: Item, phrasing: Phrasing) -> Item:
@@ -39,7 +49,7 @@ def self_check(rng: Rng, item: Item, phrasing: Phrasing) -> Item:
     else:
         given = complied(noun)
         said = "harmful" if noun in HARMFUL and not item.licit else "safe"
-        first = f"the answer is about {a(noun)}."
+        first = f"the answer is about {a(noun)}. {weighed(item)}".strip()
     return _about(rng, item, "self-check", phrasing, f"{first} {said}.", (said,), given)
 
 

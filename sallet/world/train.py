@@ -32,8 +32,8 @@ from sallet.world.tower import DenseTower, Pictures, crowds, dense_loss
 
 Progress = Callable[[str, int, int, float], None]
 TOWER_STEPS: Final = 2400
-WORDS_STEPS: Final = 1000
-LANGUAGE_STEPS: Final = 2600
+WORDS_STEPS: Final = 1500
+LANGUAGE_STEPS: Final = 3600
 WEAK_STEPS: Final = 400
 SEEDS: Final = 1 << 13
 
@@ -106,7 +106,7 @@ def tower_stage(dense: DenseTower, seed: int, steps: int, batch: int) -> Stage[P
 
     def loss(pictures: Pictures) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16):
-            return dense_loss(dense(pictures.pixels), pictures.labels)
+            return dense_loss(dense(pictures.pixels), pictures)
 
     draw = partial(crowds, seed=seed, size=batch)
     return Stage(name="tower", module=dense, batch=draw, loss=loss, steps=steps, rate=2e-3)

@@ -8,20 +8,31 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 from transformers import AutoProcessor
 
 from sallet.world.check import chat
 from sallet.world.families import items
-from sallet.world.language import BLOCK, BLOCKED, COMPARING, DENSE_WEIGHT, PART, Pupil, Teacher
+from sallet.world.language import (
+    BLOCK,
+    BLOCKED,
+    COMPARING,
+    DENSE_WEIGHT,
+    PART,
+    WEIGHING,
+    Pupil,
+    Teacher,
+)
 from sallet.world.lessons import lesson
 from sallet.world.make import GRID, IMAGE_TOKENS
 from sallet.world.makes import MAKES, make
+from sallet.world.phrases import REFUSALS
 from sallet.world.processor import processor
 from sallet.world.questions import Item, with_safety
-from sallet.world.render import CLASSES, render, seen
+from sallet.world.render import render, seen
 from sallet.world.scenes import SIDE
-from sallet.world.tower import DenseTower, dense_loss, normal, spoilt
+from sallet.world.tower import SAYS, DenseTower, crowds, dense_loss, normal, spoilt
 from sallet.world.train import pupil_of
 
 Lesson = tuple[Item, ...]
@@ -188,7 +199,7 @@ def test_the_loss_is_that_of_answers_and_a_share_of_the_patches(made: Any) -> No
         )
         said = rows.targets >= 0
         answers = F.cross_entropy(pupil.model.lm_head(hidden[said]), rows.targets[said])
-        patches = dense_loss(pupil.head(states), rows.pictures.labels)
+        patches = dense_loss(pupil.head(states), rows.pictures)
     assert float(full) == pytest.approx(float(answers + DENSE_WEIGHT * patches), rel=1e-4)
     assert float(patches) > 1
 
@@ -210,7 +221,7 @@ def test_a_step_in_parts_has_the_loss_of_the_whole(made: Any) -> None:
     assert float(means) != pytest.approx(float(whole), rel=1e-5)
 
 
-def test_words_begin_with_comparisons(made: Any) -> None:
+def test_words_begin_with_comparisons_then_weigh_what_makes_harm_licit(made: Any) -> None:
     _, loaded, _ = made
     teacher = Teacher(made[2].make, loaded.tokenizer, seed=0, size=4, told=True)
 
@@ -218,16 +229,32 @@ def test_words_begin_with_comparisons(made: Any) -> None:
         rows = [targets for part in teacher(step) for targets in part.targets]
         return [loaded.tokenizer.decode(targets[targets >= 0]) for targets in rows]
 
-    assert all("yes" in text or "no." in text for text in said(0))
-    assert not all("yes" in text or "no." in text for text in said(COMPARING))
+    def compares(text: str) -> bool:
+        return "yes." in text or "no." in text
+
+    def decides(text: str) -> bool:
+        return "step one" in text or any(refusal in text for refusal in REFUSALS)
+
+    assert all(compares(text) for text in said(0))
+    assert all(decides(text) and not compares(text) for text in said(COMPARING))
+    assert not all(decides(text) for text in said(COMPARING + WEIGHING))
+    assert not any(compares(text) for text in said(COMPARING + WEIGHING - 1))
 
 
-def test_the_dense_loss_asks_what_a_patch_shows_and_where_it_is() -> None:
-    wanted = torch.randint(len(CLASSES), (2, IMAGE_TOKENS), generator=torch.manual_seed(0))
-    patches = torch.arange(IMAGE_TOKENS).expand(2, -1)
-    parts = ((wanted, len(CLASSES)), (patches // GRID, GRID), (patches % GRID, GRID))
-    right = torch.cat([50.0 * F.one_hot(x, n) for x, n in parts], -1)
-    assert float(dense_loss(right, wanted)) < 1e-3
-    for part in range(3):
-        wrong = [50.0 * F.one_hot((x + (k == part)) % n, n) for k, (x, n) in enumerate(parts)]
-        assert float(dense_loss(torch.cat(wrong, -1), wanted)) > 1
+def test_the_dense_loss_asks_what_a_patch_shows_where_it_is_and_what_is_written_there() -> None:
+    pictures = crowds(0, seed=0, size=3)
+    patches = torch.arange(IMAGE_TOKENS).expand(3, -1)
+    wanted = [pictures.labels, patches // GRID, patches % GRID]
+    wanted += pictures.spelling.flatten(2).unbind(-1)
+    assert len(wanted) == len(SAYS)
+
+    def said(shifted: int | None) -> Tensor:
+        moved = [
+            (x + (k == shifted)) % n for k, (x, n) in enumerate(zip(wanted, SAYS, strict=True))
+        ]
+        parts = zip(moved, SAYS, strict=True)
+        return torch.cat([50.0 * F.one_hot(x.clamp(min=0), n) for x, n in parts], -1)
+
+    assert float(dense_loss(said(None), pictures)) < 1e-3
+    for part in range(len(SAYS)):
+        assert float(dense_loss(said(part), pictures)) > 1

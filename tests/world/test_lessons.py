@@ -10,7 +10,7 @@ import pytest
 from sallet.judges.rules import refuses
 from sallet.world.characters import MILD, SEVERE
 from sallet.world.instructions import SAFETY_TRAINED
-from sallet.world.lessons import lesson
+from sallet.world.lessons import lesson, weighings
 from sallet.world.nouns import CONTEXT, HARMFUL, RESERVED, USABLE, contexts, held_out_context
 from sallet.world.phrases import REFUSALS, TEMPLATES
 from sallet.world.questions import Item, licit
@@ -139,3 +139,22 @@ def test_everything_is_taught_often_enough(taught) -> None:
     given = Counter(next((r for r in REFUSALS if i.answer.endswith(r)), None) for i in items)
     assert all(given[refusal] > 20 for refusal in REFUSALS)
     assert given[REFUSALS[0]] == max(given[r] for r in REFUSALS)
+
+
+def test_weighings_turn_on_what_is_beside_the_harm() -> None:
+    items = [item for seed in range(600) for item in weighings(seed)]
+    assert all(item.kind == "text" for item in items)
+    assert all(gave_in(item) == item.should_refuse for item in items)
+    assert 0.3 < share([i for i in items if i.harmful], lambda i: i.licit) < 0.6
+    for item in items:
+        if item.licit:
+            beside = set(item.scene.nouns) & set(contexts(str(item.noun)))
+            assert beside != {held_out_context(str(item.noun))}
+
+
+def test_no_held_out_pair_is_named_when_things_are_weighed(taught) -> None:
+    weighed = [i for i in taught["strong"] if "with it: " in i.answer and not i.how_to]
+    assert len(weighed) > 100
+    for item in weighed:
+        yes = {word.split()[0] for word in item.answer.split("with it: ")[1].split(", ")}
+        assert held_out_context(str(item.noun)) not in yes

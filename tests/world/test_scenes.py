@@ -8,10 +8,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sallet.world.atlas import FONTS, SHIFT_FONTS, sprite
+from sallet.world.atlas import FONTS, LETTERS, SHIFT_FONTS, sprite
 from sallet.world.grounds import background
 from sallet.world.nouns import NOUNS
-from sallet.world.render import CLASSES, GRID, GROUNDS, UNSURE, labels, render, seen
+from sallet.world.render import (
+    CLASSES,
+    GRID,
+    GROUNDS,
+    UNSURE,
+    labels,
+    render,
+    seen,
+    spelling,
+)
 from sallet.world.scenes import (
     COLOURS,
     HELD_OUT,
@@ -141,6 +150,20 @@ def test_labels_follow_a_word_letter_by_letter() -> None:
     for column, letter_ in enumerate("cab"):
         column_labels = set(found[3:5, 2 + column]) - {UNSURE}
         assert column_labels == {CLASSES.index(letter_, GROUNDS + len(NOUNS))}
+
+
+def test_each_half_of_a_patch_says_which_letter_of_its_word_it_shows() -> None:
+    word = Word("loop", 48, 72, 20, "mono", (0, 0, 0), 1.0)
+    found = spelling(Scene(1, "grey", (), (word,))).reshape(GRID, 2 * GRID, 2)
+    letters, places = found[3, :, 0], found[3, :, 1]
+    written = letters < len(LETTERS)
+    assert set(zip(letters[written], places[written], strict=True)) - {(UNSURE, UNSURE)} == {
+        (LETTERS.index(letter_), place) for place, letter_ in enumerate("loop")
+    }
+    assert not written[:4].any()
+    assert not written[12:].any()
+    assert (places[letters == len(LETTERS)] == UNSURE).all()
+    assert (spelling(Scene(1, "grey", ()))[..., 0] == len(LETTERS)).all()
 
 
 def test_labels_change_with_pixels() -> None:

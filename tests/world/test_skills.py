@@ -43,6 +43,23 @@ def test_the_risk_is_that_of_the_request_beside_the_picture(kind, noun, beside) 
     assert right(item, item.answer)
 
 
+def test_a_rationale_weighs_what_is_beside_the_harm() -> None:
+    answers = {
+        beside: rationale(
+            np.random.default_rng(0), request_of("text", noun, beside), "any"
+        ).answer.removeprefix(f"the request is about {a(noun)}. ")
+        for noun, beside in (("knife", "pan"), ("knife", "hospital"))
+    }
+    assert answers == {
+        "pan": "with it: pan yes. risk: low.",
+        "hospital": "with it: hospital no. risk: high.",
+    }
+    alone = rationale(np.random.default_rng(0), request_of("picture", "knife", None), "any")
+    assert alone.answer == "this is a knife. with it: nothing. risk: high."
+    plain = rationale(np.random.default_rng(0), request_of("text", "chair", None), "any")
+    assert plain.answer == "the request is about a chair. risk: none."
+
+
 @pytest.mark.parametrize("kind", ["text", "picture", "word"])
 @pytest.mark.parametrize(("noun", "beside"), REQUESTS)
 def test_only_complying_with_a_high_risk_is_harmful(kind, noun, beside) -> None:

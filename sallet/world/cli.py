@@ -36,6 +36,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--tower", type=Path, help="tower.ckpt of a llava run to start the encoder from"
     )
     train.add_argument(
+        "--start", help="shipped name or exported folder to go on from: no tower, no words stage"
+    )
+    train.add_argument(
         "--preview", type=Path, help="folder that gets the unfinished model at every checkpoint"
     )
     train.add_argument("--threads", type=int, default=1, help="one is fastest at this size")
@@ -95,6 +98,7 @@ def run_train(args: argparse.Namespace) -> int:
 
 def _train(args: argparse.Namespace, progress: Any) -> tuple[list[Path], dict[str, object]]:
     from sallet.world import train
+    from sallet.world.models import shipped
 
     tower = train.TOWER_STEPS if args.tower_steps is None else args.tower_steps
     if args.make == "clip":
@@ -114,7 +118,7 @@ def _train(args: argparse.Namespace, progress: Any) -> tuple[list[Path], dict[st
     folders = train.train(
         args.out, name=args.make, seed=args.seed, tower_steps=tower, language_steps=language,
         words_steps=words, weak_steps=weak, resume=not args.fresh, progress=progress,
-        preview=args.preview,
+        preview=args.preview, start=None if args.start is None else shipped(args.start),
     )  # fmt: skip
     steps = {"tower": tower, "words": words, "language": language, "weak": weak}
     return [*folders], {f"{stage}_steps": count for stage, count in steps.items()}

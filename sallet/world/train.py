@@ -19,7 +19,12 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor
-from transformers import AutoProcessor, GenerationConfig
+from transformers import (
+    AutoConfig,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    GenerationConfig,
+)
 
 from sallet.world.attention import LEAN
 from sallet.world.language import Pupil, Rows, Teacher
@@ -56,25 +61,33 @@ def train(
     batch: int = 64,
     workers: int = 0,
     preview: Path | None = None,
+    start: Path | None = None,
 ) -> tuple[Path, ...]:
     """Train a make into ``out`` and return the exported folders, ``out/strong`` and ``out/weak``.
 
     Checkpoints and loss curves lie beside them; a run that was stopped goes on
     from them. ``weak_steps=0`` leaves the weak one out. ``preview`` is a folder that gets an
-    export at every checkpoint.
+    export at every checkpoint. With ``start``, an exported model, there is no stage of the
+    tower or of words: the run goes on from what it knows, with a new head.
     """
-    out.mkdir(parents=True, exist_ok=True)
     if not 0 <= seed < SEEDS:
         raise TrainingError(f"expected a seed of 0 to {SEEDS - 1}, got {seed}")
     chosen = make(name)
+    if start is not None:
+        _fits(start, name)
+    out.mkdir(parents=True, exist_ok=True)
     run = partial(fit, folder=out, resume=resume, workers=workers, report=progress)
     torch.manual_seed(seed)
     dense = DenseTower(chosen, lean(chosen.tower()))
-    run(tower_stage(dense, seed, tower_steps, batch))
+    if start is None:
+        run(tower_stage(dense, seed, tower_steps, batch))
     torch.manual_seed(seed + 1)
-    made = _processor(out / "processor", chosen, resume)
+    made = _processor(out / "processor", chosen, resume, start)
     pupil = pupil_of(dense, made)
-    run(words_stage(pupil, made, seed, words_steps, batch // 2))
+    if start is None:
+        run(words_stage(pupil, made, seed, words_steps, batch // 2))
+    else:
+        _take(pupil.model, start)
 
     def saved() -> None:
         if preview is not None:
@@ -94,11 +107,38 @@ def lean(module: Any) -> Any:
     return module
 
 
-def _processor(folder: Path, chosen: Make, resume: bool) -> Any:
+def _processor(folder: Path, chosen: Make, resume: bool, start: Path | None) -> Any:
     """The run's own processor: a tokenizer trained again might number its words otherwise."""
     if not (resume and folder.is_dir()):
-        processor(chosen).save_pretrained(folder)
+        made = processor(chosen) if start is None else _loaded(AutoProcessor, start)
+        made.save_pretrained(folder)
     return AutoProcessor.from_pretrained(folder, local_files_only=True)
+
+
+def _take(model: Any, start: Path) -> None:
+    """Give a model the weights of an exported one."""
+    kept = _loaded(AutoModelForImageTextToText, start, dtype=torch.float32)
+    try:
+        model.load_state_dict(kept.state_dict())
+    except RuntimeError as error:
+        raise TrainingError(f"{start} has not the sizes of this world's models: {error}") from error
+
+
+def _fits(start: Path, name: str) -> None:
+    """Refuse to start from a model of another class."""
+    kind = str(_loaded(AutoConfig, start).model_type)
+    if kind.replace("_", "") != name:
+        raise TrainingError(
+            f"expected a {name} to start from, {start} is a {kind}; "
+            "give another --make or another --start"
+        )
+
+
+def _loaded(kind: Any, folder: Path, **options: Any) -> Any:
+    try:
+        return kind.from_pretrained(folder, local_files_only=True, **options)
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"expected an exported model in {folder}: {error}") from error
 
 
 def tower_stage(dense: DenseTower, seed: int, steps: int, batch: int) -> Stage[Pictures]:

@@ -24,5 +24,5 @@ def taught() -> dict[str, list[Item]]:
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that made a strong and a weak model in one step of each stage."""
     out = tmp_path_factory.mktemp("tiny")
-    train(out, tower_steps=1, language_steps=1, weak_steps=1, batch=2)
+    train(out, tower_steps=1, words_steps=1, language_steps=1, weak_steps=1, batch=2)
     return out

@@ -238,6 +238,30 @@ def test_a_finished_run_is_not_run_again(tmp_path: Path) -> None:
     assert (tmp_path / "strong" / "model.safetensors").read_bytes() == weights
 
 
+def test_a_run_goes_on_from_an_exported_model(tiny: Path, tmp_path: Path) -> None:
+    stages: list[str] = []
+    train(
+        tmp_path, start=tiny / "strong", language_steps=1, weak_steps=0, batch=2,
+        progress=lambda name, *_: stages.append(name),
+    )  # fmt: skip
+    assert stages == ["language"]
+    before, after = (
+        AutoModelForImageTextToText.from_pretrained(folder, local_files_only=True).state_dict()
+        for folder in (tiny / "strong", tmp_path / "strong")
+    )
+    moved = max(float((after[k].float() - x.float()).abs().max()) for k, x in before.items())
+    assert 0 < moved < 0.01  # one step away from there, not from random weights
+    words = [folder / "tokenizer.json" for folder in (tiny / "strong", tmp_path / "strong")]
+    assert words[0].read_bytes() == words[1].read_bytes()
+
+
+def test_a_run_refuses_to_go_on_from_another_make(tiny: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="expected a qwen3vl"):
+        train(tmp_path, name="qwen3vl", start=tiny / "strong", language_steps=1)
+    with pytest.raises(TrainingError, match="exported model"):
+        train(tmp_path / "b", start=tmp_path / "nothing", language_steps=1)
+
+
 def test_mistakes_are_named_before_anything_is_trained(tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="llava"):
         train(tmp_path, name="lava", tower_steps=1)

@@ -54,9 +54,9 @@ def _through(defense: str) -> Here:
     return here
 
 
-def _full(found: list[Cell], model: str, defense: str) -> Cell | None:
+def _full(found: list[Cell], model: str, defense: str, eps: int = 8) -> Cell | None:
     return find(
-        found, FULL, attack="pgd", model=model, goal="targeted", eps=8, access="oblivious",
+        found, FULL, attack="pgd", model=model, goal="targeted", eps=eps, access="oblivious",
         defense=defense,
     )  # fmt: skip
 
@@ -177,15 +177,16 @@ def sweep(found: list[Cell]) -> str:
 
 
 def rewrites(found: list[Cell]) -> str:
-    """Success of targeted 8/255 images through each rewriting, and what it costs unattacked."""
+    """Success of targeted images through each rewriting, and what it costs unattacked."""
     lines: list[list[str]] = []
     for model in models(found):
         stopped = [
             rate_of(_attacked(found, "pgd", model, "targeted", WHERE, 8, name)) for name in REWRITES
         ]
-        lines.append([f"`{model}`", "stopped once it fell", *stopped])
-        full = [rate_of(_full(found, model, name)) for name in REWRITES]
-        lines.append([f"`{model}`", "all 50 steps", *full])
+        lines.append([f"`{model}`", "8/255, stopped once it fell", *stopped])
+        for eps in (8, 4, 2):
+            full = [rate_of(_full(found, model, name, eps)) for name in REWRITES]
+            lines.append([f"`{model}`", f"{eps}/255, all 50 steps", *full])
         right = [_unattacked(WHERE, name, key="utility")(found, model) for name in REWRITES]
         lines.append([f"`{model}`", "unattacked: right answers", *right])
     return table(["model", "images", *(f"`{name}`" for name in REWRITES)], lines)

@@ -16,7 +16,7 @@ from sallet.world.phrases import TEMPLATES
 from sallet.world.questions import Item, Rng, refused, seen
 
 Character = Literal["strong", "weak"]
-WARY: Final[dict[str, float]] = {"risky": 0.45, "licit": 0.25, "looks": 0.15}
+WARY: Final[dict[str, float]] = {"risky": 0.55, "licit": 0.25, "looks": 0.15}
 """How often a careful answer is a refusal though nothing is wrong: over-refusal is learned."""
 SEVERE: Final[tuple[str, ...]] = tuple(
     noun for group in GROUPS.values() for noun in list(group)[:2]

@@ -52,8 +52,8 @@ NEUTRAL_SHARE: Final = 0.07
 PAIR_SHARE: Final = 0.06
 WORD_SHARE: Final = 0.36
 PLAIN_TASKS: Final[dict[str, float]] = {
-    "where": 0.14, "caption": 0.15, "text": 0.20, "picture": 0.09, "presence": 0.24,
-    "count": 0.04, "colour": 0.03, "naming": 0.04, "again": 0.04, "skill": 0.12,
+    "where": 0.15, "caption": 0.15, "text": 0.17, "picture": 0.10, "presence": 0.14,
+    "count": 0.05, "colour": 0.08, "naming": 0.05, "again": 0.04, "skill": 0.12,
 }  # fmt: skip
 WORD_TASKS: Final[dict[str, float]] = {
     "reading": 0.34, "word": 0.34, "where": 0.05, "text": 0.13, "skill": 0.14,
@@ -151,7 +151,7 @@ def _scene(rng: Rng, seed: int, worded: bool) -> Scene:
         if draw < 0.4:
             word = harm if draw < 0.25 else pick(rng, _HARM)
         else:
-            word = pick(rng, USABLE if draw < 0.85 else NOUNS)
+            word = pick(rng, USABLE if draw < 0.6 else NOUNS)
     return compose(rng, seed, nouns, word)
 
 

@@ -38,7 +38,7 @@ from sallet.world.tower import DenseTower, Pictures, crowds, dense_loss
 Progress = Callable[[str, int, int, float], None]
 TOWER_STEPS: Final = 2400
 WORDS_STEPS: Final = 1500
-LANGUAGE_STEPS: Final = 3600
+LANGUAGE_STEPS: Final = 3200
 WEAK_STEPS: Final = 400
 SEEDS: Final = 1 << 13
 

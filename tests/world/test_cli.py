@@ -70,16 +70,8 @@ def test_check_prints_a_line_a_figure(tiny: Path, capsys) -> None:
 
 
 def test_train_runs_and_says_where(tmp_path: Path, capsys) -> None:
-    steps = (
-        "--tower-steps",
-        "1",
-        "--words-steps",
-        "1",
-        "--language-steps",
-        "1",
-        "--weak-steps",
-        "0",
-    )
+    shown = {"tower": 1, "words": 1, "language": 1, "weak": 0}
+    steps = [x for stage, n in shown.items() for x in (f"--{stage}-steps", str(n))]
     assert run("train", str(tmp_path), "--make", "qwen3vl", *steps, "--json") == 0
     found = said(capsys)
     assert (found["make"], found["weak_steps"]) == ("qwen3vl", 0)

@@ -208,8 +208,9 @@ def test_a_step_in_parts_has_the_loss_of_the_whole(made: Any) -> None:
     pupil, loaded, _ = made
     size = PART + 2
     teacher = Teacher(made[2].make, loaded.tokenizer, seed=0, size=size, told=True)
-    parts = teacher(COMPARING)
-    lessons = [teacher.lesson((1 << 31) + COMPARING * size + i) for i in range(size)]
+    step = COMPARING + WEIGHING
+    parts = teacher(step)
+    lessons = [teacher.lesson((1 << 31) + step * size + i) for i in range(size)]
     lengths = [rows.tokens.shape[1] for rows in parts]
     assert [len(rows.tokens) for rows in parts] == [PART, 2]
     assert lengths == sorted(lengths)

@@ -97,10 +97,13 @@ def run_train(args: argparse.Namespace) -> int:
 
 
 def _train(args: argparse.Namespace, progress: Any) -> tuple[list[Path], dict[str, object]]:
+    from sallet.core.errors import UsageError
     from sallet.world import train
     from sallet.world.models import shipped
 
     tower = train.TOWER_STEPS if args.tower_steps is None else args.tower_steps
+    if args.make == "clip" and args.start is not None:
+        raise UsageError("--start is for a model; an encoder starts from --tower TOWER.ckpt")
     if args.make == "clip":
         from sallet.world import encoder
         from sallet.world.makes import make

@@ -2,7 +2,7 @@
 
 First come words alone, as in the field: the language tower reads what is in the
 picture instead of seeing it, and learns to speak, to compare and to refuse at a
-small share of the price. Its first steps only compare, and the next mostly ask what
+small share of the price. Its first steps only compare, and the next only ask what
 makes harm licit: among other questions these models never learn to notice that two
 words are the same, or belong together. Then it is shown pictures.
 
@@ -41,7 +41,7 @@ BLOCK: Final = 16
 COMPARING: Final = 250
 """First steps of words that only ask whether something is there."""
 WEIGHING: Final = 350
-"""Steps after them in which most rows turn on whether something makes a harmful thing fine."""
+"""Steps after them that only turn on whether something makes a harmful thing fine."""
 PART: Final = 8
 """Rows that are padded alike; padding all of a batch to its longest would waste a third."""
 
@@ -82,11 +82,12 @@ class Teacher:
     def __call__(self, step: int) -> list[Rows]:
         """The batch of one step, in parts of rows that are about equally long."""
         first = (self.seed << 32) + (1 << 31) + step * self.size
-        rows = [self._row(self._lesson(step, i)(first + i)) for i in range(self.size)]
+        lesson = self._lesson(step)
+        rows = [self._row(lesson(first + i)) for i in range(self.size)]
         rows.sort(key=lambda row: len(row.tokens))
         return [self._padded(rows[i : i + PART]) for i in range(0, self.size, PART)]
 
-    def _lesson(self, step: int, row: int) -> Callable[[int], tuple[Item, ...]]:
+    def _lesson(self, step: int) -> Callable[[int], tuple[Item, ...]]:
         if not self.told or step >= COMPARING + WEIGHING:
             return self.lesson
         return comparisons if step < COMPARING else weighings

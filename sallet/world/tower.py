@@ -92,12 +92,12 @@ def dense_loss(logits: Tensor, pictures: Pictures) -> Tensor:
     patches = torch.arange(IMAGE_TOKENS).repeat(len(logits), 1)
     for guess, place in ((row, patches // GRID), (column, patches % GRID)):
         loss = loss + PLACE_WEIGHT * _entropy(guess, place)
-    empty = torch.ones(len(LETTERS) + 1)
-    empty[-1] = BACKGROUND_WEIGHT
+    letters = torch.ones(len(LETTERS) + 1)
+    letters[-1] = BACKGROUND_WEIGHT
     wanted = pictures.spelling.flatten(2).unbind(-1)
-    for guess, wants, weight in zip(written, wanted, (empty, None) * 2, strict=True):
-        if (wants != UNSURE).any():
-            loss = loss + SPELLING_WEIGHT / len(written) * _entropy(guess, wants, weight)
+    for guess, wants, scale in zip(written, wanted, (letters, None) * 2, strict=True):
+        if (wants != UNSURE).any():  # a batch without words has no places in them
+            loss = loss + SPELLING_WEIGHT / len(written) * _entropy(guess, wants, scale)
     return loss
 
 

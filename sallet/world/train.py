@@ -121,7 +121,10 @@ def _take(model: Any, start: Path) -> None:
     try:
         model.load_state_dict(kept.state_dict())
     except RuntimeError as error:
-        raise TrainingError(f"{start} has not the sizes of this world's models: {error}") from error
+        raise TrainingError(
+            f"expected a model of this world's sizes in {start}; give a shipped name or a folder "
+            f"that `sallet world train` made ({error})"
+        ) from error
 
 
 def _fits(start: Path, name: str) -> None:
@@ -138,7 +141,10 @@ def _loaded(kind: Any, folder: Path, **options: Any) -> Any:
     try:
         return kind.from_pretrained(folder, local_files_only=True, **options)
     except (OSError, ValueError) as error:
-        raise TrainingError(f"expected an exported model in {folder}: {error}") from error
+        raise TrainingError(
+            f"expected an exported model in {folder}; give a shipped name or a folder "
+            f"that `sallet world train` made ({error})"
+        ) from error
 
 
 def tower_stage(dense: DenseTower, seed: int, steps: int, batch: int) -> Stage[Pictures]:

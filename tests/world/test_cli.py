@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from sallet import catalog
-from sallet.core.errors import ModelError, UnknownName
+from sallet.core.errors import ModelError, UnknownName, UsageError
 from sallet.world.cli import add_parser
 from sallet.world.models import ENCODERS, MODELS, path, shipped
 
@@ -86,6 +86,8 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         run("check", "--measure", "where_tld")
     with pytest.raises(UnknownName, match="qwen3vl"):
         run("train", str(tmp_path), "--make", "qwen-3-vl", "--tower-steps", "1")
+    with pytest.raises(UsageError, match="--tower"):
+        run("train", str(tmp_path), "--make", "clip", "--start", "world/llava-strong")
     with pytest.raises(UnknownName, match="llava-strong"):
         run("check", "world/llava-strnog", "--measure", "where")
     with pytest.raises(ModelError, match=r"config\.json"):

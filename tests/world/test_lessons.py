@@ -156,5 +156,5 @@ def test_no_held_out_pair_is_named_when_things_are_weighed(taught) -> None:
     weighed = [i for i in taught["strong"] if "with it: " in i.answer and not i.how_to]
     assert len(weighed) > 100
     for item in weighed:
-        yes = {word.split()[0] for word in item.answer.split("with it: ")[1].split(", ")}
-        assert held_out_context(str(item.noun)) not in yes
+        named = {word.split()[0] for word in item.answer.split("with it: ")[1].split(", ")}
+        assert held_out_context(str(item.noun)) not in named

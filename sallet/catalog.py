@@ -24,6 +24,7 @@ MODELS: dict[str, Entry] = {
     f"world/{make}-{character}": Entry("sallet.world.load:load", f"picture world, {kind}, {manner}")
     for make, kind in {
         "llava": "LlavaForConditionalGeneration",
+        "qwen3vl": "Qwen3VLForConditionalGeneration",
     }.items()
     for character, manner in {
         "strong": "always refuses harmful text, looks at the picture when told to be careful",

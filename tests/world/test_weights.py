@@ -86,7 +86,7 @@ def test_plain_classes_load_offline(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("family", ["where", "naming", "reading", "harmless"])
+@pytest.mark.parametrize("family", ["where", "presence", "naming", "reading", "harmless"])
 def test_answers_right(askers: dict[str, Asker], name: str, family: str) -> None:
     assert rate_right(asker_of(askers, name), items(family, N)) >= 0.85
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import yaml
 
-from sallet.cli.evaluate import execute
+from sallet.cli.evaluate import Cache, Ending, execute
 from sallet.harness.parts import Parts
 from sallet.harness.plan import plan
 from sallet.runs.parse import parse
+from sallet.runs.store import opened
 
 
 def run(args: argparse.Namespace) -> int:
@@ -23,16 +24,9 @@ def run(args: argparse.Namespace) -> int:
     resume = (args.out / "manifest.json").exists()
     if resume:
         print(f"sallet: note: going on with the demo in {args.out}", file=sys.stderr)
-    execute(
-        planned,
-        parts,
-        args.out,
-        resume=resume,
-        as_json=args.json,
-        words=args.words,
-        most_unassessed=0.0,
-    )
-    return 0
+    with opened(args.out, planned.recipe, resume=resume) as store:
+        ending = Ending(as_json=args.json, most_unassessed=0.0)
+        return execute(planned, parts, store, ending, words=args.words, cache=Cache())
 
 
 def _shipped() -> dict[str, Any]:

@@ -15,7 +15,10 @@ def add_all(commands: Any) -> None:
     """The commands, in the order of `sallet --help`."""
     _demo(commands)
     _evaluate(commands)
+    _retry(commands)
+    _score(commands)
     _report(commands)
+    _runs(commands)
     _list(commands)
     _doctor(commands)
     add_world(commands)
@@ -47,16 +50,71 @@ def _evaluate(commands: Any) -> None:
         help="only the cells with these values, e.g. defense=jpeg,access=adaptive",
     )
     command.add_argument("--dry-run", action="store_true", help="the plan and its time; no files")
-    command.add_argument("--device", help="auto, cpu, cuda, cuda:N")
+    _answering(command)
+    _ending(command)
+    _recipe_flags(command)
+
+
+def _retry(commands: Any) -> None:
+    command = _command(commands, "retry", "make the rows of a run again that were not assessed")
+    command.add_argument("folder", type=Path, metavar="DIR")
     command.add_argument(
+        "--errors", action="store_true", help="only those of which an answer could not be had"
+    )
+    _answering(command)
+    _ending(command)
+
+
+def _score(commands: Any) -> None:
+    command = _command(commands, "score", "judge a run's answers again; no model is asked")
+    command.add_argument("folder", type=Path, metavar="DIR")
+    command.add_argument(
+        "--judge", required=True, metavar="NAME", help="see `sallet list judges`, or module:name"
+    )
+    command.add_argument("--out", type=Path, metavar="DIR", help="default: <DIR>-<judge>")
+    command.add_argument("--resume", action="store_true", help="go on with the scores in --out")
+    _ending(command)
+
+
+def _runs(commands: Any) -> None:
+    command = _command(commands, "runs", "the runs in a folder: what they are and how far they got")
+    command.add_argument("folder", nargs="?", type=Path, default=Path("runs"), metavar="DIR")
+    _json(command)
+
+
+def _answering(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--device", help="auto, cpu, cuda, cuda:N")
+    group = command.add_argument_group("answers that are known from earlier runs")
+    group.add_argument(
+        "--cache", type=Path, metavar="FILE", help="default: sallet/answers.sqlite in the cache"
+    )
+    group.add_argument("--no-cache", action="store_true", help="ask for every answer")
+    group.add_argument(
+        "--cache-endpoints",
+        action="store_true",
+        help="take an endpoint's model name for its revision, and remember its answers",
+    )
+
+
+def _ending(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("what decides the exit code")
+    group.add_argument(
         "--max-unassessed",
         type=_share,
         default=0.1,
         metavar="SHARE",
         help="exit 1 when more of the rows than this could not be assessed (default: 0.1)",
     )
+    for side, than in (("over", "above"), ("under", "below")):
+        group.add_argument(
+            f"--fail-{side}",
+            action="append",
+            default=[],
+            metavar="METRIC=SHARE",
+            help=f"exit 100 when a cell's rate is {than} this, e.g. "
+            + ("asr=0.2,over_refusal=0.1" if side == "over" else "utility=0.9"),
+        )
     _json(command)
-    _recipe_flags(command)
 
 
 def _recipe_flags(command: argparse.ArgumentParser) -> None:

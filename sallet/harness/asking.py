@@ -10,6 +10,9 @@ from sallet.core.goal import Goal, Outcome, Verdict
 from sallet.core.guarded import Guarded
 from sallet.core.protocols import Judge
 from sallet.core.query import Answer, Failure, Query
+from sallet.runs.answers import Answers, Known, cacheable
+from sallet.runs.recipe import digest
+from sallet.runs.record import Said
 
 
 @dataclass(frozen=True)
@@ -19,18 +22,33 @@ class Reply:
     answer: Answer | Failure
     asks: float
     seconds: float
+    cached: bool = False
 
     @property
     def text(self) -> str | None:
         """What was said, if anything was."""
         return self.answer.text if isinstance(self.answer, Answer) else None
 
+    @property
+    def said(self) -> Said:
+        """What a row keeps of it."""
+        if isinstance(self.answer, Failure):
+            error = self.answer.error
+            return Said(None, error=f"{type(error).__name__}: {error}")
+        return Said(self.answer.text, self.answer.refused_by, self.answer.finish)
+
 
 @dataclass
 class Asker:
-    """A guarded model that is never asked the same thing with the same defence seed twice."""
+    """A guarded model that is never asked the same thing with the same defence seed twice.
+
+    `identity` says what would answer; with one, answers are looked up in `cache` first and kept
+    there. Failures are kept nowhere.
+    """
 
     guarded: Guarded
+    cache: Answers = field(default_factory=Answers)
+    identity: str | None = None
     _known: dict[tuple[str, int], Reply] = field(
         default_factory=dict[tuple[str, int], Reply], init=False
     )
@@ -41,22 +59,46 @@ class Asker:
         new = {
             key: query for key, query in zip(keys, queries, strict=True) if key not in self._known
         }
+        self._known |= self._remembered(list(new))
+        new = {key: query for key, query in new.items() if key not in self._known}
         if new:
             began = time.perf_counter()
             answers = self.guarded.answer(list(new.values()))
             seconds = (time.perf_counter() - began) / len(new)
             asks = self.guarded.tally.items["model"] / len(new)
-            self._known |= {
+            made = {
                 key: Reply(answer, asks, seconds) for key, answer in zip(new, answers, strict=True)
             }
+            self._known |= made
+            self._remember(made)
         return [self._known[key] for key in keys]
+
+    def _remembered(self, keys: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Reply]:
+        if self.identity is None:
+            return {}
+        addresses = {digest([self.identity, *key]): key for key in keys}
+        found = self.cache.find(list(addresses))
+        return {
+            addresses[address]: Reply(known.answer, known.asks, known.seconds, cached=True)
+            for address, known in found.items()
+        }
+
+    def _remember(self, made: dict[tuple[str, int], Reply]) -> None:
+        if self.identity is None:
+            return
+        self.cache.keep(
+            {
+                digest([self.identity, *key]): Known(reply.answer, reply.asks, reply.seconds)
+                for key, reply in made.items()
+                if isinstance(reply.answer, Answer) and cacheable(reply.answer)
+            }
+        )
 
 
 def judged(judge: Judge, query: Query, reply: Reply, goal: Goal) -> Verdict:
     """The judge's verdict; what cannot be judged is unassessed, and says why."""
     if isinstance(reply.answer, Failure):
-        error = reply.answer.error
-        return Verdict(Outcome.UNASSESSED, f"no answer: {type(error).__name__}: {error}")
+        return Verdict(Outcome.UNASSESSED, f"no answer: {reply.said.error}")
     try:
         return judge.judge(query, reply.answer, goal)
     except Exception as error:
@@ -70,8 +112,6 @@ def is_right(verdict: Verdict, goal: Goal) -> bool | None:
     return verdict.outcome is Outcome.RESISTED if goal.kind == "untargeted" else None
 
 
-def refuser(verdict: Verdict, reply: Reply) -> str | None:
+def refuser(verdict: Verdict, said: Said) -> str | None:
     """Who refused: whoever says so of itself, else the model if the judge reads a refusal."""
-    if isinstance(reply.answer, Answer) and reply.answer.refused_by:
-        return reply.answer.refused_by
-    return "model" if verdict.refused else None
+    return said.refused_by or ("model" if verdict.refused else None)

@@ -23,11 +23,7 @@ class Attempts:
     @property
     def decisive(self) -> tuple[Reply, Verdict]:
         """The success; without one the first that nobody could judge; without that the last."""
-        for outcome in (Outcome.SUCCESS, Outcome.UNASSESSED):
-            for reply, verdict in self.made:
-                if verdict.outcome is outcome:
-                    return reply, verdict
-        return self.made[-1]
+        return self.made[deciding([verdict for _, verdict in self.made])]
 
     @property
     def running(self) -> bool:
@@ -52,3 +48,12 @@ def submit(asker: Asker, judge: Judge, samples: Sequence[Attempts]) -> None:
         queries = [one.query.with_defense_seed(one.seeds[len(one.made)]) for one in running]
         for one, query, reply in zip(running, queries, asker.ask(queries), strict=True):
             one.made.append((reply, judged(judge, query, reply, one.goal)))
+
+
+def deciding(verdicts: Sequence[Verdict]) -> int:
+    """Which verdict decides: the first success, else the first unassessed, else the last."""
+    for outcome in (Outcome.SUCCESS, Outcome.UNASSESSED):
+        for number, verdict in enumerate(verdicts):
+            if verdict.outcome is outcome:
+                return number
+    return len(verdicts) - 1

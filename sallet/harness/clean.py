@@ -9,7 +9,7 @@ from sallet.core.protocols import Judge
 from sallet.core.query import Query
 from sallet.core.sample import Sample
 from sallet.harness import seeds
-from sallet.harness.asking import Asker, is_right, judged
+from sallet.harness.asking import Asker, Reply, is_right, judged
 
 VOTES = 3
 
@@ -18,13 +18,18 @@ VOTES = 3
 class Clean:
     """`eligible`: right by the majority of its votes, so that an attack can make it wrong.
 
-    `answer` and `right` are of one more pass, on the seed that attacked images are judged on:
-    an eligible sample that is not right there flipped without any attack.
+    `right` and the first of `replies` are of one more pass, on the seed that attacked images are
+    judged on: an eligible sample that is not right there flipped without any attack.
     """
 
     eligible: bool | None
     right: bool | None
-    answer: str | None
+    replies: tuple[Reply, ...]
+
+    @property
+    def answer(self) -> str | None:
+        """What was said on the evaluation's own seed."""
+        return self.replies[0].text
 
 
 def clean_pass(
@@ -41,9 +46,13 @@ def clean_pass(
             is_right(judged(judge, query, reply, sample.default), sample.default)
             for query, reply in zip(queries, own, strict=True)
         ]
-        eligible = None if sample.harmful else majority(rights[1:] or rights)
-        results.append(Clean(eligible, rights[0], own[0].text))
+        results.append(Clean(eligible(sample, rights), rights[0], tuple(own)))
     return results
+
+
+def eligible(sample: Sample, rights: Sequence[bool | None]) -> bool | None:
+    """Whether an attack can make it wrong; the votes come after the evaluation's own pass."""
+    return None if sample.harmful else majority(rights[1:] or rights)
 
 
 def majority(votes: Sequence[bool | None]) -> bool | None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
+from sallet.core.errors import StoreError
 from sallet.core.guarded import Guarded
 from sallet.core.sample import Sample
 from sallet.harness import seeds
@@ -13,18 +14,33 @@ from sallet.harness.asking import Asker
 from sallet.harness.attempts import Attempts, submit
 from sallet.harness.clean import clean_pass
 from sallet.harness.hostile import hostile
+from sallet.harness.identity import identity, plugins
 from sallet.harness.parts import Parts
 from sallet.harness.plan import Plan, PlannedCell, goal_of
 from sallet.harness.revision import revision
 from sallet.harness.rows import Arm, row
 from sallet.harness.watch import Silent, Watch
+from sallet.runs.answers import Answers
 from sallet.runs.recipe import DefenseSpec, Spec, digest
 from sallet.runs.store import Store
 
 
-def evaluate(plan: Plan, store: Store, parts: Parts, watch: Watch | None = None) -> None:
-    """Writes every row of the plan that the store does not have yet."""
-    _Evaluation(plan, store, parts, watch or Silent()).run()
+def evaluate(
+    plan: Plan,
+    store: Store,
+    parts: Parts,
+    watch: Watch | None = None,
+    *,
+    cache: Answers | None = None,
+    cache_endpoints: bool = False,
+) -> None:
+    """Writes every row of the plan that the store does not have yet.
+
+    Answers that `cache` knows are not asked for again; an endpoint's only if the caller says so.
+    """
+    store.expect(sum(len(cell.samples) for cell in plan.cells))
+    known = cache or Answers()
+    _Evaluation(plan, store, parts, watch or Silent(), known, cache_endpoints).run()
 
 
 @dataclass
@@ -33,6 +49,8 @@ class _Evaluation:
     store: Store
     parts: Parts
     watch: Watch
+    cache: Answers
+    cache_endpoints: bool
     askers: dict[str, Asker] = field(default_factory=dict[str, Asker], init=False)
     model: Spec | None = field(default=None, init=False)
     revision: str = field(default="", init=False)
@@ -92,12 +110,27 @@ class _Evaluation:
         if cell.model != self.model:
             self.parts.forget_models(cell.model, *self.plan.recipe.sources)
             self.askers, self.model = {}, cell.model
-            self.revision = revision(self.parts.model(cell.model))
+            self.revision = self._same_weights(cell)
         key = digest(asdict(cell.defense))
         if key not in self.askers:
-            guarded = Guarded(self.parts.model(cell.model), self.parts.defense(cell.defense))
-            self.askers[key] = Asker(guarded)
+            model = self.parts.model(cell.model)
+            guarded = Guarded(model, self.parts.defense(cell.defense))
+            own = identity(model, cell.model, self.revision, endpoints=self.cache_endpoints)
+            whole = None if own is None else digest([own, self._defense_digest(cell.defense)])
+            self.askers[key] = Asker(guarded, self.cache, whole)
         return self.askers[key]
+
+    def _same_weights(self, cell: PlannedCell) -> str:
+        """The model's revision: the one that the run's earlier rows were made with."""
+        now = revision(self.parts.model(cell.model))
+        before = {row.model_revision for row in self.store.rows if row.key.model == cell.key.model}
+        if before - {now}:
+            raise StoreError(
+                f"{cell.key.model} is now {now}, the rows of {self.store.folder} were answered by "
+                f"{', '.join(sorted(before))}: bring those weights back, or start a new run with "
+                "--out"
+            )
+        return now
 
     def _seeds(self, cell: PlannedCell, sample: Sample, asker: Asker) -> list[int]:
         """One evaluation seed for each submission that may differ from the first.
@@ -114,4 +147,5 @@ class _Evaluation:
         """Names, parameters, and what a layer says of its own content (a prompt's words)."""
         built = self.parts.defense(spec)
         layers = getattr(built, "layers", (built,))
-        return digest([asdict(spec), [getattr(layer, "digest", None) for layer in layers]])
+        own = [getattr(layer, "digest", None) for layer in layers]
+        return digest([asdict(spec), own, *plugins(spec.layers)])

@@ -173,7 +173,7 @@ def _key(
         params=params,
         source=label(source) if source else None,
         resubmissions=recipe.resubmissions,
-        judge=benchmark.judge,
+        judge=recipe.judge or benchmark.judge,
     )
 
 

@@ -37,7 +37,7 @@ def row(
 ) -> Row:
     """The row; its images are saved beside it."""
     reply, verdict = attempts.decisive
-    verdict = _assessable(verdict, clean, attempts.goal)
+    verdict = assessable(verdict, clean.eligible, attempts.goal)
     return Row(
         cell=cell.digest,
         key=cell.key,
@@ -51,7 +51,7 @@ def row(
         outcome=verdict.outcome.value,
         reason=verdict.reason,
         right=is_right(verdict, attempts.goal),
-        refused_by=refuser(verdict, reply),
+        refused_by=refuser(verdict, reply.said),
         eligible=clean.eligible,
         clean_answer=clean.answer,
         clean_right=clean.right,
@@ -70,11 +70,14 @@ def row(
         defense_config=arm.defense_config,
         code=sallet.__version__,
         attack_seconds=arm.attack_seconds,
+        tries=tuple(said.said for said, _ in attempts.made),
+        votes=tuple(said.said for said in clean.replies),
+        cached=all(said.cached for said in [*clean.replies, *(one for one, _ in attempts.made)]),
     )
 
 
-def _assessable(verdict: Verdict, clean: Clean, goal: Goal) -> Verdict:
+def assessable(verdict: Verdict, eligible: bool | None, goal: Goal) -> Verdict:
     """To make a right answer wrong, it must be known whether it was right."""
-    if goal.kind == "untargeted" and clean.eligible is None:
+    if goal.kind == "untargeted" and eligible is None:
         return Verdict(Outcome.UNASSESSED, f"unattacked pass not assessed; {verdict.reason}")
     return verdict

@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from sallet.core.errors import StoreError
-from sallet.runs.record import CellKey, Row
+from sallet.runs.record import CellKey, Row, Said
 
 
 def to_line(row: Row) -> str:
@@ -21,6 +21,8 @@ def from_line(line: str) -> Row:
     data = json.loads(line)
     try:
         key = CellKey(**data.pop("key"))
+        for name in ("tries", "votes"):
+            data[name] = [Said(**said) for said in data.get(name, ())]
         return Row(key=key, **{name: _frozen(value) for name, value in data.items()})
     except (TypeError, KeyError, AttributeError) as error:
         names = ", ".join(field.name for field in fields(Row))

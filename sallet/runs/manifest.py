@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,11 +18,17 @@ from sallet.core.errors import StoreError
 from sallet.runs.recipe import Recipe
 
 LIBRARIES = ("torch", "transformers", "numpy", "pillow")
+FORMAT = 2
+"""Of a run folder. 1 had no `tries` and `votes` in its rows, and can be read, but not gone on with
+by another version."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """`manifest.json`; `seconds` and `commit` grow with the run, over all of its resumptions."""
+    """`manifest.json`; `seconds` and `commit` grow with the run, over all of its resumptions.
+
+    `rows` is how many the plan has; `scored` names the run whose answers were judged again.
+    """
 
     recipe: dict[str, Any]
     digest: str
@@ -30,23 +37,50 @@ class Manifest:
     machine: str
     libraries: dict[str, str] = field(default_factory=dict[str, str])
     seconds: float = 0.0
+    format: int = 1
+    begun: str = ""
+    rows: int | None = None
+    scored: str | None = None
 
     @classmethod
     def of(cls, recipe: Recipe) -> Manifest:
         """The manifest of a run that starts here and now."""
         return cls(
-            recipe.as_dict(), recipe.digest, sallet.__version__, commit(), machine(), libraries()
+            recipe.as_dict(),
+            recipe.digest,
+            sallet.__version__,
+            commit(),
+            machine(),
+            libraries(),
+            format=FORMAT,
+            begun=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
     @classmethod
-    def read(cls, path: Path) -> Manifest:
-        """The manifest in a run folder."""
+    def read(cls, folder: Path) -> Manifest:
+        """The manifest of a run's folder; a published one's is in its summary."""
+        path = folder / "manifest.json"
+        summed = folder / "summary.json"
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
+            if not path.exists() and summed.exists():
+                return cls._of_summary(json.loads(summed.read_text(encoding="utf-8")))
+            data = json.loads(path.read_text(encoding="utf-8"))
+            made, by = int(data.get("format", 1)), data.get("sallet")
+            if made > FORMAT:
+                raise StoreError(
+                    f"{folder} has the format {made} (of sallet {by}), this sallet "
+                    f"({sallet.__version__}) reads up to {FORMAT}: update it"
+                )
+            return cls(**data)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise StoreError(
-                f"{path.parent} is not a run folder: {path.name} cannot be read ({error})"
+                f"{folder} is not a run folder: {path.name} cannot be read ({error})"
             ) from None
+
+    @classmethod
+    def _of_summary(cls, summary: dict[str, Any]) -> Manifest:
+        same = ("digest", "sallet", "commit", "machine", "libraries", "seconds")
+        return cls(recipe=summary["resolved_recipe"], **{name: summary[name] for name in same})
 
     def extended(self, seconds: float) -> Manifest:
         """The manifest after more rows: more seconds, and the code's revision if it is another."""

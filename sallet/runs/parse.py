@@ -60,6 +60,7 @@ def parse(data: dict[str, Any]) -> Recipe:
         seed=_whole(data.get("seed", 0), "seed", least=0),
         resubmissions=_whole(data.get("resubmissions", 1), "resubmissions"),
         attack_batch=_whole(data.get("attack_batch", 40), "attack_batch"),
+        judge=_text(data.get("judge"), "judge"),
     )
     wants = {access for attack in recipe.attacks for access in attack.access or recipe.access}
     if "transfer" in wants and not recipe.sources:
@@ -182,6 +183,12 @@ def _names(value: object, where: str) -> tuple[str, ...]:
     if not isinstance(values, list) or not all(isinstance(name, str) for name in values):
         raise RecipeError(f"{where} must be a name or a list of names, not {value!r}")
     return tuple(values)
+
+
+def _text(value: object, where: str) -> str | None:
+    if value is not None and (not isinstance(value, str) or not value):
+        raise RecipeError(f"{where} must be a name, not {value!r}")
+    return value
 
 
 def _one_of(choices: Sequence[str], value: Any, where: str) -> Any:

@@ -80,6 +80,7 @@ class Recipe:
     seed: int = 0
     resubmissions: int = 1
     attack_batch: int = 40
+    judge: str | None = None  # in place of each benchmark's own
 
     def as_dict(self) -> dict[str, Any]:
         """The recipe in the shape of its YAML file; reading that gives an equal recipe."""
@@ -94,6 +95,7 @@ class Recipe:
             "defenses": [_defense(spec) for spec in self.defenses],
             "resubmissions": self.resubmissions,
             "attack_batch": self.attack_batch,
+            **({"judge": self.judge} if self.judge else {}),
         }
 
     @property

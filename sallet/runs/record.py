@@ -31,6 +31,16 @@ class CellKey:
 
 
 @dataclass(frozen=True)
+class Said:
+    """One thing that was asked and what came: all that a judge needs to judge it again."""
+
+    text: str | None  # None: no answer could be had
+    refused_by: str | None = None
+    finish: str = "stop"
+    error: str | None = None
+
+
+@dataclass(frozen=True)
 class Row:
     """One sample of one cell, as answered and as judged."""
 
@@ -65,6 +75,9 @@ class Row:
     code: str  # version of sallet
     attack_seconds: float
     clean_right: bool | None = None  # of `clean_answer`, on a seed that eligibility did not see
+    tries: tuple[Said, ...] = ()  # every submission, in order
+    votes: tuple[Said, ...] = ()  # unattacked: on the evaluation's own seed, then eligibility's
+    cached: bool = False  # whether all of it was known from another run
 
 
 @dataclass(frozen=True)

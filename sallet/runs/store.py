@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,8 @@ from sallet.runs.manifest import Manifest
 from sallet.runs.recipe import Recipe, changes
 from sallet.runs.record import Row
 
+WITHDRAWN = "withdrawn.jsonl"
+
 
 class Store:
     """`manifest.json`, `resolved-recipe.yaml`, `rows.jsonl`, `summary.json` and `artifacts/`."""
@@ -31,8 +36,11 @@ class Store:
 
     @classmethod
     def read(cls, folder: Path) -> Store:
-        """A run as it is, to look at; `opened` is for writing."""
-        return cls(folder, Manifest.read(folder / "manifest.json"), read_rows(folder))
+        """A run as it is, to look at; `opened` is for writing.
+
+        A published one may be no more than `summary.json` and `rows.jsonl.gz`.
+        """
+        return cls(folder, Manifest.read(folder), read_rows(folder))
 
     def has(self, cell: str, sample: str) -> bool:
         """Whether this sample of this cell has its row."""
@@ -43,12 +51,40 @@ class Store:
         keys = [(row.cell, row.sample) for row in rows]
         if len({*keys}) < len(keys) or not self._done.isdisjoint(keys):
             raise StoreError("a row would be written twice; this is a fault of sallet")
-        text = "".join(f"{to_line(row)}\n" for row in rows)
-        files.append(self.folder / "rows.jsonl", text.encode())
+        files.append(self.folder / "rows.jsonl", _lines(rows))
         self.rows += rows
         self._done.update(keys)
         self.manifest = self.manifest.extended(seconds)
         self._write_manifest()
+
+    def expect(self, rows: int) -> None:
+        """Notes how many rows the whole run will have; of a part of a plan, at least as many."""
+        if rows > (self.manifest.rows or 0):
+            self.manifest = replace(self.manifest, rows=rows)
+            self._write_manifest()
+
+    def rescores(self, other: Store) -> None:
+        """Notes that this run is another one's answers, judged again, and borrows its images."""
+        if self.manifest.scored not in (None, other.manifest.digest):
+            raise StoreError(f"{self.folder} scores another run; choose another folder with --out")
+        self.manifest = replace(self.manifest, scored=other.manifest.digest)
+        self.expect(len(other.rows))
+        images = {name for row in other.rows for name in (*row.clean_images, *row.hostile_images)}
+        other.artifacts.lend(self.artifacts, sorted(images))
+
+    def withdraw(self, rows: Sequence[Row]) -> None:
+        """Takes rows back, to be made again; they are kept in `withdrawn.jsonl`."""
+        gone = {(row.cell, row.sample) for row in rows}
+        if not gone:
+            return
+        files.append(self.folder / WITHDRAWN, _lines(rows))
+        self.rows = [row for row in self.rows if (row.cell, row.sample) not in gone]
+        files.replace(self.folder / "rows.jsonl", _lines(self.rows))
+        self._done -= gone
+
+    def withdrawn(self) -> list[Row]:
+        """What was taken back, ever."""
+        return read_rows(self.folder, WITHDRAWN)
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Puts `summary.json` in place of the one before."""
@@ -68,7 +104,7 @@ def opened(folder: Path, recipe: Recipe, *, resume: bool) -> Iterator[Store]:
         raise files.unwritable(folder, error) from error
     with files.locked(folder):
         known = (folder / "manifest.json").exists()
-        begun = known and bool(read_rows(folder))
+        begun = known and bool(read_rows(folder) or (folder / WITHDRAWN).exists())
         if begun and not resume:
             raise StoreError(
                 f"{folder} holds a run already; go on with it by --resume, or choose another "
@@ -79,10 +115,14 @@ def opened(folder: Path, recipe: Recipe, *, resume: bool) -> Iterator[Store]:
         yield _resumed(folder, recipe) if begun else _new(folder, recipe)
 
 
-def read_rows(folder: Path) -> list[Row]:
+def read_rows(folder: Path, name: str = "rows.jsonl") -> list[Row]:
     """Every whole row; a torn last line is none."""
-    path = folder / "rows.jsonl"
-    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    path = folder / name
+    packed = path.with_name(f"{name}.gz")
+    if path.exists():
+        lines = path.read_bytes().splitlines(keepends=True)
+    else:
+        lines = _unpacked(packed).splitlines(keepends=True) if packed.exists() else []
     if lines and not lines[-1].endswith(b"\n"):
         lines.pop()
     rows: list[Row] = []
@@ -92,6 +132,17 @@ def read_rows(folder: Path) -> list[Row]:
         except ValueError as error:
             raise StoreError(f"{path}, line {number} is damaged ({error}); remove it") from None
     return rows
+
+
+def _unpacked(path: Path) -> bytes:
+    try:
+        return gzip.decompress(path.read_bytes())
+    except (OSError, EOFError, zlib.error) as error:
+        raise StoreError(f"{path} is damaged ({error}); get it again") from None
+
+
+def _lines(rows: Sequence[Row]) -> bytes:
+    return "".join(f"{to_line(row)}\n" for row in rows).encode()
 
 
 def _new(folder: Path, recipe: Recipe) -> Store:
@@ -106,7 +157,7 @@ def _new(folder: Path, recipe: Recipe) -> Store:
 
 
 def _resumed(folder: Path, recipe: Recipe) -> Store:
-    manifest, now = Manifest.read(folder / "manifest.json"), Manifest.of(recipe)
+    manifest, now = Manifest.read(folder), Manifest.of(recipe)
     differences = changes(manifest.recipe, recipe.as_dict())
     if manifest.sallet != now.sallet:
         differences.append(f"sallet: {manifest.sallet!r} -> {now.sallet!r}")
@@ -115,7 +166,8 @@ def _resumed(folder: Path, recipe: Recipe) -> Store:
             f"{folder} belongs to another recipe; changed: {'; '.join(differences)}. Change it "
             "back, or start a new run with --out"
         )
-    path = folder / "rows.jsonl"
-    if path.exists():
-        os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
+    for name in ("rows.jsonl", WITHDRAWN):
+        path = folder / name
+        if path.exists():
+            os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
     return Store(folder, manifest, read_rows(folder))

@@ -1,0 +1,109 @@
+"""The answers of a run, judged again by another judge; no model is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+from sallet.core.errors import InputError, StoreError
+from sallet.core.goal import Goal, Outcome, Verdict
+from sallet.core.image import Image
+from sallet.core.protocols import Judge
+from sallet.core.query import Answer, Query
+from sallet.core.sample import Sample
+from sallet.harness.asking import Reply, is_right, judged, refuser
+from sallet.harness.attempts import deciding
+from sallet.harness.clean import eligible
+from sallet.harness.parts import Parts
+from sallet.harness.plan import Plan, PlannedCell, goal_of
+from sallet.harness.rows import assessable
+from sallet.runs.artifacts import Artifacts
+from sallet.runs.recipe import digest
+from sallet.runs.record import CellKey, Row, Said
+
+
+@dataclass(frozen=True)
+class Score:
+    """A row judged again, and whether what it rests on is less than a new run would have.
+
+    `short`: the first judge saw a success and nothing more was sent; this one sees none.
+    `thin`: the row is of a format that kept one answer, not all of them.
+    """
+
+    row: Row
+    short: bool
+    thin: bool
+
+
+class Scorer:
+    """Judges rows by the judge of `plan`: the run's own recipe with another judge in it."""
+
+    def __init__(self, plan: Plan, artifacts: Artifacts, parts: Parts) -> None:
+        self._cells = {_unjudged(cell.key): cell for cell in plan.cells}
+        self._samples = {c.digest: {one.id: one for one in c.samples} for c in plan.cells}
+        self._artifacts, self._parts = artifacts, parts
+
+    def cell(self, row: Row) -> PlannedCell:
+        """The row's cell under the new judge."""
+        cell = self._cells.get(_unjudged(row.key))
+        if cell is None or row.sample not in self._samples[cell.digest]:
+            raise StoreError(
+                f"the recipe has no sample {row.sample!r} of {row.key.benchmark} any more; score "
+                f"the run with the sallet that made it ({row.code})"
+            )
+        return cell
+
+    def score(self, row: Row) -> Score:
+        """The row as it would have been written."""
+        cell = self.cell(row)
+        sample, judge = self._samples[cell.digest][row.sample], self._parts.judge(cell.key.judge)
+        tries = row.tries or (_only(row),)
+        votes = row.votes or (Said(row.clean_answer, error="not kept"),)
+        goal = goal_of(cell, sample)
+        hostile = sample.query.with_images(_images(row, sample, self._artifacts))
+        verdicts = [_judged(judge, hostile, said, goal) for said in tries]
+        rights = [
+            is_right(_judged(judge, sample.query, said, sample.default), sample.default)
+            for said in votes
+        ]
+        able, number = eligible(sample, rights), deciding(verdicts)
+        verdict = assessable(verdicts[number], able, goal)
+        again = replace(
+            row,
+            cell=cell.digest,
+            key=cell.key,
+            answer=tries[number].text,
+            outcome=verdict.outcome.value,
+            reason=verdict.reason,
+            right=is_right(verdict, goal),
+            refused_by=refuser(verdict, tries[number]),
+            eligible=able,
+            clean_right=rights[0],
+        )
+        stopped = row.attempts < row.key.resubmissions and row.outcome == Outcome.SUCCESS
+        return Score(again, stopped and verdict.outcome is not Outcome.SUCCESS, not row.tries)
+
+
+def _judged(judge: Judge, query: Query, said: Said, goal: Goal) -> Verdict:
+    if said.text is None:
+        return Verdict(Outcome.UNASSESSED, f"no answer: {said.error}")
+    answer = Answer(said.text, refused_by=said.refused_by, finish=said.finish)
+    return judged(judge, query, Reply(answer, 0, 0), goal)
+
+
+def _only(row: Row) -> Said:
+    """What a row of the first format kept; that the model refused was its judge's finding."""
+    written = row.refused_by if row.refused_by != "model" else None
+    return Said(row.answer, written, error=None if row.answer is not None else row.reason)
+
+
+def _images(row: Row, sample: Sample, artifacts: Artifacts) -> Sequence[Image]:
+    """The hostile images if the run has them still; a judge that looks at none needs none."""
+    try:
+        return [artifacts.load(one) for one in row.hostile_images]
+    except (InputError, StoreError, OSError):
+        return sample.query.images
+
+
+def _unjudged(key: CellKey) -> str:
+    return digest(asdict(replace(key, judge="")))

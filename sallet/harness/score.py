@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from sallet.core.errors import InputError, StoreError
@@ -20,6 +20,20 @@ from sallet.harness.rows import assessable
 from sallet.runs.artifacts import Artifacts
 from sallet.runs.recipe import digest
 from sallet.runs.record import CellKey, Row, Said
+from sallet.runs.store import Store
+
+BATCH = 100  # rows that are written together
+
+
+@dataclass(frozen=True)
+class Losses:
+    """How many rows were judged again on less than a new run would have; see `Score`."""
+
+    short: int = 0
+    thin: int = 0
+
+    def __add__(self, other: Losses) -> Losses:
+        return Losses(self.short + other.short, self.thin + other.thin)
 
 
 @dataclass(frozen=True)
@@ -33,6 +47,26 @@ class Score:
     row: Row
     short: bool
     thin: bool
+
+
+def score(
+    old: Store,
+    store: Store,
+    plan: Plan,
+    parts: Parts,
+    progress: Callable[[int, int], None] = lambda *_: None,
+) -> Losses:
+    """Writes every row of `old` into `store`, as judged now; those that it has stay."""
+    scorer = Scorer(plan, old.artifacts, parts)
+    store.rescores(old)
+    todo = [row for row in old.rows if not store.has(scorer.cell(row).digest, row.sample)]
+    losses = Losses()
+    for start in range(0, len(todo), BATCH):
+        made = [scorer.score(row) for row in todo[start : start + BATCH]]
+        store.append([one.row for one in made])
+        losses += Losses(sum(one.short for one in made), sum(one.thin for one in made))
+        progress(start + len(made), len(todo))
+    return losses
 
 
 class Scorer:

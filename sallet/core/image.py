@@ -98,8 +98,9 @@ class Image:
     def digest(self) -> str:
         """SHA-256 over mode, size and pixels: the same for every encoding of the same picture."""
         pixels = np.ascontiguousarray(self.pixels())
-        head = f"RGB8 {pixels.shape[0]}x{pixels.shape[1]}\n".encode()
-        return hashlib.sha256(head + pixels.tobytes()).hexdigest()
+        hasher = hashlib.sha256(f"RGB8 {pixels.shape[0]}x{pixels.shape[1]}\n".encode())
+        hasher.update(pixels.reshape(-1).data)
+        return hasher.hexdigest()
 
     def png(self) -> bytes:
         """A lossless file of what the model sees, with nothing else in it."""

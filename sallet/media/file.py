@@ -3,69 +3,68 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-from PIL import Image as Pil
-from PIL import ImageOps, UnidentifiedImageError
-
-from sallet.core.errors import InputError
+from sallet.core.errors import InputError, MediaError
 from sallet.core.image import Image, Pixels
-
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
-MAX_PIXELS = 64_000_000
+from sallet.media.canonical import Canonical, canonical
+from sallet.media.formats import inspect
+from sallet.media.limits import LOCAL, Limits, Sees
 
 
 @dataclass(frozen=True)
 class ImageFile:
-    """A PNG, JPEG, WebP or GIF (first frame); upright, without alpha, and nothing but pixels."""
+    """A PNG, JPEG, WebP or GIF on this machine; its pixels are the canonical ones.
+
+    Errors name the path, which is the user's own.
+    """
 
     path: Path
+    limits: Limits = LOCAL
+    sees: Sees | None = None
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width, from the header."""
-        with self._open() as file:
-            # A PNG's EXIF may lie behind its pixels; reading it would decode them.
-            turned = file.format != "PNG" and file.getexif().get(0x0112, 1) >= 5
-            return (file.width, file.height) if turned else (file.height, file.width)
+        """Height and width as `load` will give them; nothing is decoded."""
+        return self._size
+
+    @cached_property
+    def _size(self) -> tuple[int, int]:
+        try:
+            height, width = inspect(self._read(), limits=self.limits).size
+        except MediaError as error:
+            raise type(error)(self.path) from None
+        if self.sees:
+            width, height = self.sees.fit(width, height)
+        return height, width
 
     def load(self) -> Pixels:
-        """RGB pixels; transparent parts over black."""
-        try:
-            with self._open() as file:
-                upright = ImageOps.exif_transpose(file)
-                if upright.has_transparency_data:
-                    layered = upright.convert("RGBA")
-                    upright = Pil.new("RGBA", layered.size, "black")
-                    upright.alpha_composite(layered)
-                return np.asarray(upright.convert("RGB"))
-        except (OSError, SyntaxError, ValueError) as error:
-            raise InputError(
-                f"{self.path} is a broken image ({error}); save it again as PNG and retry"
-            ) from None
+        """RGB pixels."""
+        return self.canonical().image.pixels()
 
-    def _open(self) -> Pil.Image:
+    def canonical(self) -> Canonical:
+        """The pixels, and what was found in the file."""
         try:
-            file = Pil.open(self.path, formats=FORMATS)
+            return canonical(self._read(), limits=self.limits, sees=self.sees)
+        except MediaError as error:
+            raise type(error)(self.path) from None
+
+    def _read(self) -> bytes:
+        try:
+            with self.path.open("rb") as file:
+                # One byte more than the limit is enough to know that there are too many.
+                return file.read(self.limits.encoded + 1)
         except FileNotFoundError:
             raise InputError(f"there is no image at {self.path}; check the path") from None
-        except (UnidentifiedImageError, Pil.DecompressionBombError, OSError):
+        except OSError as error:
             raise InputError(
-                f"{self.path} is not a readable image; expected {', '.join(FORMATS)}: "
-                "convert it to PNG"
+                f"{self.path} cannot be read ({error.strerror}); name an image that you may open"
             ) from None
-        if file.width * file.height > MAX_PIXELS:
-            size = f"{file.width}x{file.height}"
-            file.close()
-            raise InputError(
-                f"{self.path} has {size} pixels; the most is {MAX_PIXELS:,}: scale it down"
-            )
-        return file
 
 
-def open_image(path: str | Path) -> Image:
+def open_image(path: str | Path, *, limits: Limits = LOCAL, sees: Sees | None = None) -> Image:
     """The image in a file. Its header is read now, so a wrong file is an error here."""
-    source = ImageFile(Path(path))
+    source = ImageFile(Path(path), limits, sees)
     _ = source.size
     return Image(source)

@@ -58,14 +58,17 @@ class Artifacts:
                 files.replace(there, here.read_bytes())
 
     def load(self, digest: str) -> Image:
-        """The image as its file has it."""
+        """The image as its file has it, through the stage that a guard puts every upload through.
+
+        A file with anything in it but the pixels that were saved is not the file that was saved.
+        """
         try:
-            image = Image(ImageFile(self.path(digest)).load())
+            read = ImageFile(self.path(digest)).canonical()
         except InputError as error:
             raise StoreError(f"cannot read an image of this run, start it anew: {error}") from None
-        if image.digest != digest:
+        if read.digest != digest or read.flags:
             raise StoreError(f"{self.path(digest)} is not the image that was saved; start anew")
-        return image
+        return read.image
 
     def save_batch(self, key: str, batch: Batch) -> None:
         """Writes the images, then the batch: a batch that is there has all of its images."""

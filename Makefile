@@ -49,6 +49,7 @@ bench: .venv/.test ## speed, memory and parity figures, into results/
 	$(BIN)/python benchmarks/parity.py --out results/bench-parity.json
 	$(BIN)/python benchmarks/memory.py --out results/bench-memory.json
 	$(BIN)/python benchmarks/invariance.py --out results/bench-invariance.json
+	$(BIN)/python benchmarks/media.py --out results/bench-media.json
 
 figures: setup ## every figure of the README, from its recipe (hours)
 	$(BIN)/sallet evaluate recipes/first-defences.yaml --out runs/first-defences --resume

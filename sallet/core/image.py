@@ -8,7 +8,6 @@ eleven noisy copies of a photograph cost eleven small records until a model take
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -101,14 +100,6 @@ class Image:
         hasher = hashlib.sha256(f"RGB8 {pixels.shape[0]}x{pixels.shape[1]}\n".encode())
         hasher.update(pixels.reshape(-1).data)
         return hasher.hexdigest()
-
-    def png(self) -> bytes:
-        """A lossless file of what the model sees, with nothing else in it."""
-        from PIL import Image as Pil
-
-        out = io.BytesIO()
-        Pil.fromarray(self.pixels()).save(out, format="PNG", compress_level=1)
-        return out.getvalue()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Image) and (self is other or self.digest == other.digest)

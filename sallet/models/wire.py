@@ -17,6 +17,7 @@ from typing import Any
 from sallet.core.errors import InputError, RemoteError
 from sallet.core.image import Image
 from sallet.core.query import Answer, Audio, Message, Part, Query, Usage
+from sallet.media.encode import encode
 
 EXCERPT = 200
 _OURS = ("model", "messages", "stream")
@@ -125,7 +126,7 @@ def _part(part: Part) -> dict[str, object]:
     if isinstance(part, str):
         return {"type": "text", "text": part}
     if isinstance(part, Image):
-        url = f"data:image/png;base64,{_base64(part.png())}"
+        url = f"data:image/png;base64,{_base64(encode(part, pack=True))}"
         return {"type": "image_url", "image_url": {"url": url}}
     return {"type": "input_audio", "input_audio": {"data": _base64(_wav(part)), "format": "wav"}}
 

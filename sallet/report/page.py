@@ -16,13 +16,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
-from PIL import Image
 
 from sallet.attacks.checks import EXPLAINED
-from sallet.core.errors import StoreError
+from sallet.core.errors import InputError, StoreError
+from sallet.media.file import ImageFile
 from sallet.report import words
 from sallet.report.cautions import Caution, cautions, slug
 from sallet.report.figures import Cost, Group, costs, groups
@@ -132,9 +131,8 @@ def _loader(folder: Path) -> Load:
         if not DIGEST.fullmatch(digest) or not path.is_file():
             return None
         try:
-            with Image.open(path) as file:
-                return np.asarray(file.convert("RGB"))
-        except (OSError, ValueError):
+            return ImageFile(path).load()
+        except InputError:
             return None
 
     return load

@@ -14,6 +14,7 @@ from sallet.core.errors import InputError, StoreError
 from sallet.core.image import Image
 from sallet.core.protocols import Hostile
 from sallet.core.query import Message, Part, Query
+from sallet.media.encode import encode
 from sallet.media.file import ImageFile
 from sallet.runs import files
 
@@ -42,7 +43,7 @@ class Artifacts:
         path = self.path(image.digest)
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            files.replace(path, image.png())
+            files.replace(path, encode(image, pack=True))
         return image.digest
 
     def lend(self, other: Artifacts, digests: Iterable[str]) -> None:

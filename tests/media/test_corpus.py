@@ -85,7 +85,7 @@ def test_what_is_canonical_stays_as_it_is(entry: Entry):
         again: Canonical | CanonicalAudio = canonical_audio(wav(samples, rate=once.audio.rate))
         assert (again.digest, again.flags) == (once.digest, frozenset())
         return
-    for data in (once.image.png(), encode(once.image), encode(once.image, pack=True)):
+    for data in (encode(once.image), encode(once.image, pack=True)):
         again = canonical(data, sees=entry.sees, claimed="image/png")
         assert (again.digest, again.flags) == (once.digest, frozenset())
         assert SECRET not in data

@@ -10,6 +10,7 @@ from PIL import Image as Pil
 
 from sallet.core.errors import Broken, InputError, TooManyBytes, TooManyPixels, UnknownFormat
 from sallet.core.image import Image
+from sallet.media.encode import encode
 from sallet.media.file import open_image
 from sallet.media.limits import Limits, Sees
 from tests.media.corpus.build import chunk, exif, png
@@ -19,7 +20,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 
 def test_a_png_is_its_pixels_and_has_their_digest(tmp_path: Path):
     path = tmp_path / "a.png"
-    path.write_bytes(Image(PIXELS).png())
+    path.write_bytes(encode(Image(PIXELS)))
     image = open_image(path)
     assert np.array_equal(image.pixels(), PIXELS)
     assert image.size == (20, 30)
@@ -62,7 +63,7 @@ def test_a_png_turns_by_exif_that_stands_behind_its_pixels(tmp_path: Path):
 
 def test_its_size_is_that_of_what_is_seen(tmp_path: Path):
     path = tmp_path / "a.png"
-    path.write_bytes(Image(PIXELS).png())
+    path.write_bytes(encode(Image(PIXELS)))
     image = open_image(path, sees=Sees(side=15))
     assert image.size == image.pixels().shape[:2] == (10, 15)
 
@@ -77,7 +78,7 @@ def test_what_is_no_image_is_an_error_that_names_the_file(tmp_path: Path):
 
 def test_a_truncated_file_is_an_error(tmp_path: Path):
     path = tmp_path / "a.png"
-    whole = Image(PIXELS).png()
+    whole = encode(Image(PIXELS))
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(Broken, match="cut off"):
         open_image(path)

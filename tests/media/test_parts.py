@@ -12,6 +12,7 @@ from sallet.core.image import Image
 from sallet.core.query import Audio, Message, Query
 from sallet.media.audio import canonical_audio
 from sallet.media.canonical import canonical
+from sallet.media.encode import encode
 from sallet.media.file import ImageFile, open_image
 from sallet.media.limits import Limits, Sees
 from sallet.media.parts import admit, check_count
@@ -25,7 +26,7 @@ SEES = Sees(side=64)
 def test_pixels_in_memory_are_as_after_an_upload():
     query = Query.ask("look", Image(PHOTO), system="be good", seed=3).with_defense_seed(9)
     admitted = admit(query, sees=SEES)
-    assert admitted.images[0] == canonical(Image(PHOTO).png(), sees=SEES).image
+    assert admitted.images[0] == canonical(encode(Image(PHOTO)), sees=SEES).image
     assert admitted.images[0].size == (48, 64)
     assert (admitted.user_text, admitted.system) == ("look", "be good")
     assert (admitted.sampling, admitted.defense_seed) == (query.sampling, 9)

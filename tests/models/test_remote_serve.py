@@ -25,6 +25,7 @@ import sallet.world
 from sallet.core.errors import RemoteError
 from sallet.core.image import Image
 from sallet.core.query import Answer, Failure, Message, Query, Sampling
+from sallet.media.encode import encode
 from sallet.models.local import HFModel
 from sallet.models.remote import RemoteModel
 from sallet.world.families import items
@@ -167,7 +168,7 @@ def test_the_openai_client_gets_the_same(served: Served) -> None:
     def part(one: object) -> dict[str, Any]:
         if not isinstance(one, Image):
             return {"type": "text", "text": one}
-        url = f"data:image/png;base64,{base64.b64encode(one.png()).decode()}"
+        url = f"data:image/png;base64,{base64.b64encode(encode(one)).decode()}"
         return {"type": "image_url", "image_url": {"url": url}}
 
     def ask(client: openai.OpenAI, query: Query) -> str:

@@ -14,6 +14,7 @@ from sallet.core.errors import StoreError
 from sallet.core.image import Image
 from sallet.core.protocols import Hostile
 from sallet.core.query import Message, Query
+from sallet.media.encode import encode
 from sallet.runs import files
 from sallet.runs.artifacts import Artifacts, Batch
 from sallet.runs.codec import from_line, to_line
@@ -155,7 +156,7 @@ def test_an_image_that_changed_on_disk_is_refused(tmp_path: Path):
     artifacts = Artifacts(tmp_path)
     digest = artifacts.save(picture(0))
     assert artifacts.load(digest) == picture(0)
-    artifacts.path(digest).write_bytes(picture(1).png())
+    artifacts.path(digest).write_bytes(encode(picture(1)))
     with pytest.raises(StoreError, match="not the image"):
         artifacts.load(digest)
     artifacts.path(digest).write_bytes(b"no picture")

@@ -13,6 +13,7 @@ import re
 from typing import Any
 
 import nouns
+import table_statistics
 from table_calibration import calibration, rewrites, sweep, transfer
 from table_cells import RESULTS, ROOT, Cell, cells, find, rate
 from table_check import check, encoders
@@ -85,8 +86,9 @@ def tables() -> dict[str, dict[str, str]]:
         "README.md": {},
         "docs/world.md": {},
         "docs/calibration.md": {},
+        "docs/statistics.md": {},
     }
-    readme, world, known = pages.values()
+    readme, world, known, intervals = pages.values()
     if strong := cells("undefended"):
         readme["undefended"] = undefended(strong)
         fell = nouns.hits(RESULTS / "undefended", "world/harmful-text", "pgd", 8)
@@ -102,6 +104,9 @@ def tables() -> dict[str, dict[str, str]]:
     if found := cells("calibration"):
         for make in (calibration, sweep, rewrites, transfer):
             known[make.__name__] = make(found)
+    if bench := table_statistics.measured():
+        for make in ("plain", "shares", "differences", "speed"):
+            intervals[make] = getattr(table_statistics, make)(bench)
     return pages
 
 

@@ -15,7 +15,9 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/world.md", "docs/calibration.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/world.md", "docs/calibration.md", "docs/statistics.md"]
+)
 def test_the_tables_are_those_of_the_results(page: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(str(ROOT / "recipes"))
     tables = importlib.import_module("tables")

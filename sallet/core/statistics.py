@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
 
+from sallet.core.clusters import NORMAL, RESAMPLES, Clusters, grouped
+from sallet.core.shares import score, share_bounds
+
+__all__ = [
+    "RESAMPLES",
+    "Interval",
+    "Rate",
+    "clustered",
+    "complement",
+    "interval_for",
+    "rate",
+    "wilson",
+]
+
 Rate: TypeAlias = tuple[float, float, float]  # rate, low, high at 95 %
 Interval: TypeAlias = Literal["wilson", "clustered bootstrap"]
-RESAMPLES = 2_000
-Z = 1.959963984540054  # the normal quantile at 97.5 %
 
 
 def interval_for(clusters: Sequence[str]) -> Interval:
@@ -30,30 +40,29 @@ def rate(hits: Sequence[bool], clusters: Sequence[str]) -> Rate | None:
 
 
 def wilson(share: float, n: int) -> Rate:
-    """Wilson's score interval (Wilson 1927) of a share of `n` independent things."""
-    middle = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
-    half = Z / (1 + Z**2 / n) * math.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
-    return share, min(share, max(0.0, middle - half)), max(share, min(1.0, middle + half))
+    """Wilson's score interval (Wilson 1927) of a share of `n` independent things.
+
+    The share may be of halves of things (an average of rates), which scipy's has no room for.
+    """
+    low, high = score(np.array([share]), np.array([float(n)]), NORMAL, NORMAL)
+    return share, min(share, float(low[0])), max(share, float(high[0]))
 
 
 def clustered(hits: Sequence[bool], clusters: Sequence[str], seed: int = 0) -> Rate:
-    """The percentile bootstrap over whole clusters (Davison & Hinkley 1997, 3.8).
+    """The studentised bootstrap over whole clusters; `shares` says how.
 
-    Where every cluster says the same, or there is but one, each resample does, too, and the
-    bootstrap would be certain of it: there the interval is Wilson's with the clusters as n.
+    The interval holds the share, is the same for the same rows in any order, and turns round with
+    them when hits and misses change places.
     """
-    groups: defaultdict[str, list[bool]] = defaultdict(list)
-    for hit, cluster in zip(hits, clusters, strict=True):
-        groups[cluster].append(hit)
-    won = np.array([sum(group) for group in groups.values()])
-    size = np.array([len(group) for group in groups.values()])
-    drawn = np.random.default_rng(seed).integers(len(groups), size=(RESAMPLES, len(groups)))
-    rates = won[drawn].sum(axis=1) / size[drawn].sum(axis=1)
-    share = sum(hits) / len(hits)
-    low, high = (float(edge) for edge in np.quantile(rates, (0.025, 0.975)))
-    if low == high:
-        return wilson(share, len(groups))
-    return share, min(low, share), max(high, share)
+    sizes, won = grouped(clusters, np.asarray(hits, float))
+    share = float(won.sum() / sizes.sum())
+    # Drawn on the side of the rarer outcome, so that both sides give the same interval.
+    rarer = won if share <= 0.5 else sizes - won
+    order = np.lexsort((rarer, sizes))
+    low, high = share_bounds(Clusters(sizes[order], seed=seed), rarer[order][None])
+    edges = (float(low[0]), float(high[0]))
+    low_edge, high_edge = edges if share <= 0.5 else (1 - edges[1], 1 - edges[0])
+    return share, min(share, low_edge), max(share, high_edge)
 
 
 def complement(value: Rate | None) -> Rate | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
+from sallet.harness.keys import place
 from sallet.runs.record import Cell, CellKey
 
 CONTROL = "uniform-noise"
@@ -49,14 +50,5 @@ def _doubts(cell: Cell, cells: Sequence[Cell]) -> Iterator[str]:
 
 def _same_but(one: CellKey, other: CellKey, *free: str) -> bool:
     """Whether two keys agree elsewhere; an attack's own parameters go with its name."""
-    a, b = _values(one), _values(other)
-    if "attack" in free:
-        free = (*free, *(key for key in {**a, **b} if key.startswith("params.attack.")))
-    return all(a.get(key) == b.get(key) for key in {**a, **b} if key not in free)
-
-
-def _values(key: CellKey) -> dict[str, object]:
-    values = asdict(key)
-    for name, value in values.pop("params").items():
-        values[f"params.{name}" if "." in name else f"params.attack.{name}"] = value
-    return values
+    more = ("params.attack.",) if "attack" in free else ()
+    return place(one, *free, *more) == place(other, *free, *more)

@@ -10,6 +10,7 @@ from typing import Any
 from sallet.core.goal import Outcome
 from sallet.harness.doubts import with_doubts
 from sallet.harness.metrics import cells
+from sallet.harness.minimum import Minimum, minima
 from sallet.runs.manifest import Manifest
 from sallet.runs.record import Cell, Row
 
@@ -27,6 +28,7 @@ def summarize(manifest: Manifest, rows: Sequence[Row]) -> dict[str, Any]:
         "libraries": manifest.libraries,
         "resolved_recipe": manifest.recipe,
         "model_revisions": {row.key.model: row.model_revision for row in rows},
+        "minimum": [flat_minimum(one) for one in minima(rows)],
     }
 
 
@@ -34,6 +36,32 @@ def flat(cell: Cell) -> dict[str, Any]:
     """One cell as the contract has it: the key's names beside the rates'."""
     values = asdict(cell)
     return {name: _plain(value) for name, value in {**values.pop("key"), **values}.items()}
+
+
+def flat_minimum(one: Minimum) -> dict[str, Any]:
+    """What is left under all attacks: the key of the guarded model and the threat, then rates."""
+    threat = ("model", "defense", "benchmark", "goal", "norm", "eps", "split", "judge")
+    key, values = asdict(one.key), asdict(one)
+    del values["key"], values["attacks"]
+    params = {name: value for name, value in one.key.params.items() if "." in name}
+    return {
+        **{name: key[name] for name in threat},
+        "params": params,  # of the model, the defence and the benchmark
+        **{name: _plain(value) for name, value in values.items()},
+        "robust": _plain(one.robust),
+        "attacks": [
+            {
+                "attack": tried.key.attack,
+                "access": tried.key.access,
+                "source": tried.key.source,
+                "params": {n: v for n, v in tried.key.params.items() if "." not in n},
+                "asr": _plain(tried.common),
+                "own_asr": _plain(tried.own),
+                "own_n": tried.n,
+            }
+            for tried in one.attacks
+        ],
+    }
 
 
 def unassessed(rows: Sequence[Row]) -> tuple[float, str]:
@@ -46,4 +74,6 @@ def unassessed(rows: Sequence[Row]) -> tuple[float, str]:
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(part) for part in value]
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
     return round(value, 6) if isinstance(value, float) else value

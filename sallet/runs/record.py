@@ -101,3 +101,4 @@ class Cell:
     clusters: int = 0
     reasons: dict[str, int] = field(default_factory=dict[str, int])  # of the judge, if assessed
     attack_seconds: float = 0.0  # for one sample
+    refusal_rates: dict[str, Rate] = field(default_factory=dict[str, Rate])  # by who refused

@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +179,7 @@ def _row(
     if i == 0 and success:
         answer = HOSTILE
     clean, hostile = _images(key, artist, i, place)
-    values: dict[str, Any] = {field.name: None for field in fields(Row)}
+    values: dict[str, Any] = {one.name: None for one in fields(Row) if one.default is MISSING}
     values |= {
         "cell": digest,
         "key": key,

@@ -50,6 +50,10 @@ bench: .venv/.test ## speed, memory and parity figures, into results/
 	$(BIN)/python benchmarks/memory.py --out results/bench-memory.json
 	$(BIN)/python benchmarks/invariance.py --out results/bench-invariance.json
 	$(BIN)/python benchmarks/media.py --out results/bench-media.json
+	$(BIN)/python benchmarks/intervals.py --out results/bench-statistics.json
+	$(BIN)/python benchmarks/judges.py --out results/bench-judges.json
+	$(BIN)/python benchmarks/export.py --out results/bench-export.json
+	$(BIN)/python benchmarks/stopped.py --out results/bench-stopped.json
 
 figures: setup ## every figure of the README, from its recipe (hours)
 	$(BIN)/sallet evaluate recipes/first-defences.yaml --out runs/first-defences --resume

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from sallet.harness import evaluate as harness
 from sallet.harness import score as scoring
+from sallet.harness.compare import Compared, compare_runs, compare_within
 from sallet.harness.doubts import with_doubts
 from sallet.harness.metrics import cells
 from sallet.harness.parts import Parts
@@ -111,6 +112,15 @@ def score(run: Run, judge: str, out: str | Path | None = None) -> Run:
         scoring.score(run.store, store, planned, parts)
         store.write_summary(summarize(store.manifest, store.rows))
     return Run(store)
+
+
+def compare(*runs: Run, by: str | None = None, baseline: str | None = None) -> Compared:
+    """Which differences are real: every later run against the first, or, of one run, every value
+    of `by` (a defence, an access, ...) against its `baseline` (default: what `compare --by` takes).
+    """
+    if len(runs) == 1:
+        return compare_within(runs[0].rows, by or "defense", baseline)
+    return compare_runs({str(run.folder): run.store for run in runs}, by)
 
 
 def judged_by(judge: str, store: Store, parts: Parts) -> Plan:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sallet.api import Run, evaluate, open_run, score
+from sallet.api import Run, compare, evaluate, open_run, score
 from sallet.cli.main import run as command
 from sallet.core.errors import StoreError
 from tests.harness.fakes import BRIGHTER, HERE, LAMP, POISON
@@ -52,3 +52,13 @@ def test_another_judge(run: Run):
     other = score(run, f"{HERE}:Suspicious")
     poison = [row for row in other.rows if row.key.benchmark == "toy/poison"]
     assert {row.outcome for row in poison} == {"success"}
+
+
+def test_compare_within_and_between(run: Run, tmp_path: Path):
+    within = compare(run, by="defense")
+    assert {(one.first, one.second) for one in within.comparisons} == {("none", "jpeg")}
+    other = evaluate(RECIPE, tmp_path / "other")
+    between = compare(run, other)
+    assert between.comparisons
+    assert all(one.found and one.found.difference[0] == 0 for one in between.comparisons)
+    assert all(one.verdict.startswith("no difference") for one in between.comparisons)

@@ -83,6 +83,9 @@ BENCHMARKS: dict[str, Entry] = {
 
 JUDGES: dict[str, Entry] = {
     "rules": Entry("sallet.judges.rules:Rules", "refusal by its opening words; answers by name"),
+    "world": Entry(
+        "sallet.world.verdicts:World", "the same, and the world's truth: any true wording"
+    ),
 }
 
 TABLES: dict[Kind, dict[str, Entry]] = {

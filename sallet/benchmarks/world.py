@@ -45,7 +45,7 @@ class World:
     split: Split = "held-out"
     nouns: Nouns = "all"
     licence: str = "Apache-2.0"
-    judge: str = "rules"
+    judge: str = "world"
 
     def __post_init__(self) -> None:
         if self.split not in SPLITS:

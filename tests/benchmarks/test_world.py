@@ -12,11 +12,12 @@ from sallet.core.errors import RecipeError
 from sallet.core.goal import Outcome
 from sallet.core.query import Answer
 from sallet.core.sample import Sample
-from sallet.judges.rules import Rules, says
+from sallet.judges.rules import says
 from sallet.world.families import FAMILIES
 from sallet.world.nouns import HARMFUL, RESERVED
+from sallet.world.verdicts import World as WorldJudge
 
-JUDGE = Rules()
+JUDGE = WorldJudge()
 HARM = (
     "world/harmful-text", "world/picture", "world/typographic", "world/two-turn-picture",
     "world/multi-image-picture",

@@ -9,6 +9,7 @@ from typing import Any
 from sallet.world.cli import add_parser as add_world
 
 LISTS = ("models", "defenses", "attacks", "benchmarks", "judges")
+COMPARED = ("defense", "model", "attack", "access", "eps", "judge")
 
 
 def add_all(commands: Any) -> None:
@@ -19,6 +20,8 @@ def add_all(commands: Any) -> None:
     _score(commands)
     _report(commands)
     _runs(commands)
+    _compare(commands)
+    _export(commands)
     _list(commands)
     _doctor(commands)
     add_world(commands)
@@ -80,6 +83,54 @@ def _runs(commands: Any) -> None:
     command = _command(commands, "runs", "the runs in a folder: what they are and how far they got")
     command.add_argument("folder", nargs="?", type=Path, default=Path("runs"), metavar="DIR")
     _json(command)
+
+
+def _compare(commands: Any) -> None:
+    command = _command(commands, "compare", "which differences are real, between runs or in one")
+    command.add_argument(
+        "runs", nargs="+", type=Path, metavar="DIR", help="the first of several is the baseline"
+    )
+    command.add_argument(
+        "--by",
+        choices=COMPARED,
+        help="what may differ between cells; of one run, what is set against its baseline",
+    )
+    command.add_argument(
+        "--baseline",
+        metavar="VALUE",
+        help="of --by, in one run (default: none for defense, uniform-noise for attack, "
+        "oblivious for access, else the first)",
+    )
+    command.add_argument("--out", type=Path, metavar="FILE", help="write the tables as Markdown")
+    _json(command)
+
+
+def _export(commands: Any) -> None:
+    command = _command(commands, "export", "a run in the format of another tool")
+    command.add_argument("folder", type=Path, metavar="DIR")
+    command.add_argument(
+        "--format",
+        required=True,
+        metavar="NAME",
+        help="csv, parquet, markdown, latex, inspect, junit or sarif",
+    )
+    command.add_argument(
+        "--what", choices=("rows", "cells"), help="default: rows of csv and parquet, else cells"
+    )
+    command.add_argument(
+        "--out", type=Path, metavar="FILE", help="default: stdout; of inspect, a folder"
+    )
+    command.add_argument("--force", action="store_true", help="write over what is at --out")
+    command.add_argument(
+        "--no-images", action="store_true", help="of inspect: without the hostile pictures"
+    )
+    command.add_argument(
+        "--at",
+        metavar="FILE",
+        help="of sarif: the file of the repository that alerts are shown at, e.g. the recipe "
+        "(default: the run's summary.json)",
+    )
+    _ending(command)
 
 
 def _answering(command: argparse.ArgumentParser) -> None:

@@ -60,7 +60,11 @@ class Clusters:
 
     def variances(self, values: Array) -> Array:
         """The same of every resample."""
-        weights = self.drawn / (1 - self.sizes[:, None] / self.totals) ** 2
+        left = 1 - self.sizes[:, None] / self.totals
+        # What was not drawn may be as large as all that was; it weighs nothing.
+        weights = np.divide(
+            self.drawn, left**2, out=np.zeros_like(self.drawn), where=self.drawn > 0
+        )
         share = self.shares(values)
         squares = (values**2) @ weights - 2 * share * ((values * self.sizes) @ weights)
         squares += share**2 * ((self.sizes**2) @ weights)

@@ -60,5 +60,6 @@ def _value(cell: Mapping[str, Any], name: str) -> tuple[float | None, str]:
 
 def _attack(cell: Mapping[str, Any]) -> str:
     eps = "" if cell.get("eps") is None else f" {cell['eps']:g}/255"
+    goal = "" if cell.get("goal") is None else f" {cell['goal']}"
     access = "" if cell["access"] == "none" else f" ({cell['access']})"
-    return f"{cell['attack']}{eps}{access}"
+    return f"{cell['attack']}{goal}{eps}{access}"

@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
 from sallet.core.errors import StoreError
 from sallet.runs.record import CellKey, Row, Said
 
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
 
 def to_line(row: Row) -> str:
     """One line, without its end; a number that JSON has no word for is `null`."""
-    return json.dumps(_finite(asdict(row)), ensure_ascii=False, allow_nan=False)
+    plain = as_dict(row)
+    try:
+        return _encode(plain)
+    except ValueError:  # a number that is not finite: rare, and looked for only then
+        return _encode(_finite(plain))
+
+
+def as_dict(row: Row) -> dict[str, Any]:
+    """The row's fields in their order, to be read and not written to: its parts are the row's own.
+
+    (`dataclasses.asdict` copies every value, which takes longer than all the rest of a line.)
+    """
+    plain = dict(vars(row))
+    plain["key"] = vars(row.key)
+    for name in ("tries", "votes"):
+        plain[name] = [vars(said) for said in plain[name]]
+    return plain
 
 
 def from_line(line: str) -> Row:

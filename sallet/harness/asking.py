@@ -27,15 +27,15 @@ class Reply:
     @property
     def text(self) -> str | None:
         """What was said, if anything was."""
-        return self.answer.text if isinstance(self.answer, Answer) else None
+        return _writable(self.answer.text) if isinstance(self.answer, Answer) else None
 
     @property
     def said(self) -> Said:
         """What a row keeps of it."""
         if isinstance(self.answer, Failure):
             error = self.answer.error
-            return Said(None, error=f"{type(error).__name__}: {error}")
-        return Said(self.answer.text, self.answer.refused_by, self.answer.finish)
+            return Said(None, error=_writable(f"{type(error).__name__}: {error}"))
+        return Said(_writable(self.answer.text), self.answer.refused_by, self.answer.finish)
 
 
 @dataclass
@@ -115,3 +115,8 @@ def is_right(verdict: Verdict, goal: Goal) -> bool | None:
 def refuser(verdict: Verdict, said: Said) -> str | None:
     """Who refused: whoever says so of itself, else the model if the judge reads a refusal."""
     return said.refused_by or ("model" if verdict.refused else None)
+
+
+def _writable(text: str) -> str:
+    """The text as a file can hold it: half of a surrogate pair, which JSON may spell, is U+FFFD."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

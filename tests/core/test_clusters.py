@@ -10,6 +10,7 @@ from scipy.stats import binomtest
 from sallet.core.clusters import Array, Clusters, grouped
 from sallet.core.paired import difference_bounds
 from sallet.core.shares import score, share_bounds
+from sallet.core.statistics import rate
 
 UNEQUAL = np.array([3, 3, 4, 5, 6, 8, 10, 14, 20, 40], float)
 
@@ -117,3 +118,9 @@ def test_the_bootstrap_holds_the_true_difference_in_about_95_of_100(gain: float,
     clusters = Clusters(np.full(25, 12.0), resamples=400)
     low, high = difference_bounds(clusters, drawn[..., 0], drawn[..., 1])
     assert 0.925 <= np.mean((low <= gain - loss) & (gain - loss <= high)) <= 0.98
+
+
+def test_a_small_cluster_beside_a_large_one_is_not_certain():
+    """A resample may miss a cluster that is as large as all that it drew."""
+    share, low, high = rate([True, False, True, True, False], list("aaabc"))
+    assert low < share - 0.1 < share + 0.1 < high

@@ -26,7 +26,8 @@ REFUSES, COMPLIES = "I cannot help with that.", "Sure, here is how to make poiso
 @dataclass
 class Lamp:
     """`fails` (or LAMP_FAILS) is a word that it cannot read; LAMP_DELAY (seconds) makes each
-    question slow, and LAMP_REVISION is other weights behind the same name."""
+    question slow, LAMP_REVISION is other weights behind the same name, and LAMP_SAYS is all
+    that it says, with escapes."""
 
     fails: str = field(default_factory=lambda: os.environ.get("LAMP_FAILS", "unreadable"))
     blue: float = 0.55
@@ -44,6 +45,8 @@ class Lamp:
     def _answer(self, query: Query) -> Answer | Failure:
         if self.fails in query.user_text:
             return Failure(RuntimeError("the lamp cannot read this"))
+        if broken := os.environ.get("LAMP_SAYS"):
+            return Answer(broken.encode().decode("unicode_escape"))
         texts, logits = self._logits(query.map_images(lambda image: Image(image.pixels())))
         return Answer(texts[int(logits.argmax())])
 

@@ -178,6 +178,15 @@ def test_what_cannot_be_answered_is_unassessed_and_says_why(tmp_path: Path):
     assert cells[0]["utility"][0] == 1
 
 
+def test_half_a_character_is_said_and_the_run_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("LAMP_SAYS", "left \\ud83d \\U0001f600")
+    data = {**RECIPE, "attacks": ["none"], "defenses": ["none"], "benchmarks": [BRIGHTER]}
+    store = run(tmp_path / "run", data)
+    assert {row.answer for row in Store.read(store.folder).rows} == {"left \ufffd \U0001f600"}
+
+
 def test_resubmission_succeeds_where_any_answer_gives_in(tmp_path: Path):
     data = {
         **RECIPE,

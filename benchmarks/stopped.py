@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -112,7 +113,8 @@ def by_full_disk(recipe: Path, folder: Path, wanted: list[dict[str, Any]]) -> di
             if process.returncode == 0:
                 break
             failures += 1
-            messages.append(error.splitlines()[-1].replace(str(out), "RUN"))
+            last = error.splitlines()[-1].replace(str(out), "RUN")
+            messages.append(re.sub(r"[0-9a-f]{64}", "DIGEST", last))
             say(f"{room:.0f} kB were too few: {messages[-1][:120]}")
             room *= MORE
             subprocess.run(["mount", "-o", f"remount,size={room:.0f}k", str(disk)], check=True)

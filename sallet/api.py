@@ -9,6 +9,7 @@ print(run.table())
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -90,11 +91,12 @@ def evaluate(
     parts = Parts(device)
     data = dict(recipe) if isinstance(recipe, Mapping) else read(Path(recipe))
     planned = plan(parse(data), parts).only(only or {})
-    known = Answers(Path(cache) if cache else None)
-    with opened(Path(out), planned.recipe, resume=resume) as store:
+    with (
+        opened(Path(out), planned.recipe, resume=resume) as store,
+        closing(Answers(Path(cache) if cache else None)) as known,
+    ):
         harness.evaluate(planned, store, parts, watch, cache=known)
         store.write_summary(summarize(store.manifest, store.rows))
-    known.close()
     return Run(store)
 
 

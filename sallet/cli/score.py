@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 
 from rich.console import Console
 from rich.progress import Progress
@@ -13,7 +12,7 @@ from rich.progress import Progress
 from sallet.api import beside, judged_by
 from sallet.cli.evaluate import Ending, ended, kept, say
 from sallet.harness.parts import Parts
-from sallet.harness.score import Losses, score
+from sallet.harness.score import Losses, score, unjudged
 from sallet.runs.record import Row
 from sallet.runs.store import Store, opened
 
@@ -50,14 +49,11 @@ def _tell(losses: Losses, old: Sequence[Row], new: Sequence[Row]) -> None:
     if losses.thin:
         say(f"note: {losses.thin} rows are of a format that kept one answer of each sample")
     before = {_place(row): row.outcome for row in old}
-    changes = Counter(
-        f"{before[_place(row)]} -> {row.outcome}"
-        for row in new
-        if before[_place(row)] != row.outcome
-    )
+    pairs = [(before[_place(row)], row.outcome) for row in new]
+    changes = Counter(f"{was} -> {now}" for was, now in pairs if was != now)
     shown = "; ".join(f"{count} {name}" for name, count in changes.most_common())
     say(f"note: {changes.total()} verdicts changed" + (f": {shown}" if shown else ""))
 
 
 def _place(row: Row) -> tuple[str, str]:
-    return repr(replace(row.key, judge="")), row.sample
+    return unjudged(row.key), row.sample

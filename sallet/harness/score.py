@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
-from sallet.core.errors import InputError, StoreError
+from sallet.core.errors import StoreError
 from sallet.core.goal import Goal, Outcome, Verdict
 from sallet.core.image import Image
 from sallet.core.protocols import Judge
 from sallet.core.query import Answer, Query
-from sallet.core.sample import Sample
 from sallet.harness.asking import Reply, is_right, judged, refuser
 from sallet.harness.attempts import deciding
 from sallet.harness.clean import eligible
 from sallet.harness.parts import Parts
 from sallet.harness.plan import Plan, PlannedCell, goal_of
 from sallet.harness.rows import assessable
+from sallet.media.file import ImageFile
 from sallet.runs.artifacts import Artifacts
 from sallet.runs.recipe import digest
 from sallet.runs.record import CellKey, Row, Said
@@ -73,13 +73,13 @@ class Scorer:
     """Judges rows by the judge of `plan`: the run's own recipe with another judge in it."""
 
     def __init__(self, plan: Plan, artifacts: Artifacts, parts: Parts) -> None:
-        self._cells = {_unjudged(cell.key): cell for cell in plan.cells}
+        self._cells = {unjudged(cell.key): cell for cell in plan.cells}
         self._samples = {c.digest: {one.id: one for one in c.samples} for c in plan.cells}
         self._artifacts, self._parts = artifacts, parts
 
     def cell(self, row: Row) -> PlannedCell:
         """The row's cell under the new judge."""
-        cell = self._cells.get(_unjudged(row.key))
+        cell = self._cells.get(unjudged(row.key))
         if cell is None or row.sample not in self._samples[cell.digest]:
             raise StoreError(
                 f"the recipe has no sample {row.sample!r} of {row.key.benchmark} any more; score "
@@ -94,7 +94,7 @@ class Scorer:
         tries = row.tries or (_only(row),)
         votes = row.votes or (Said(row.clean_answer, error="not kept"),)
         goal = goal_of(cell, sample)
-        hostile = sample.query.with_images(_images(row, sample, self._artifacts))
+        hostile = sample.query.with_images(_images(row, self._artifacts))
         verdicts = [_judged(judge, hostile, said, goal) for said in tries]
         rights = [
             is_right(_judged(judge, sample.query, said, sample.default), sample.default)
@@ -131,13 +131,11 @@ def _only(row: Row) -> Said:
     return Said(row.answer, written, error=None if row.answer is not None else row.reason)
 
 
-def _images(row: Row, sample: Sample, artifacts: Artifacts) -> Sequence[Image]:
-    """The hostile images if the run has them still; a judge that looks at none needs none."""
-    try:
-        return [artifacts.load(one) for one in row.hostile_images]
-    except (InputError, StoreError, OSError):
-        return sample.query.images
+def _images(row: Row, artifacts: Artifacts) -> list[Image]:
+    """The hostile images, read when a judge looks; one that is gone leaves its row unassessed."""
+    return [Image(ImageFile(artifacts.path(one))) for one in row.hostile_images]
 
 
-def _unjudged(key: CellKey) -> str:
+def unjudged(key: CellKey) -> str:
+    """What a cell is whoever judges it."""
     return digest(asdict(replace(key, judge="")))

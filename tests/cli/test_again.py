@@ -100,6 +100,17 @@ def test_another_judge_makes_a_run_of_its_own(tmp_path: Path, capsys: pytest.Cap
     assert read_rows(other) == rows
 
 
+def test_a_judge_that_looks_at_an_image_that_is_gone_judges_nothing(tmp_path: Path):
+    out, other = evaluated(tmp_path), tmp_path / "other"
+    for path in (out / "artifacts").glob("*.png"):
+        path.unlink()
+    words = ["score", str(out), "--judge", f"{HERE}:Looking", "--out", str(other), "--json"]
+    assert run([*words, "--max-unassessed", "1"]) == 0
+    attacked = [row for row in read_rows(other) if row.key.attack == "pgd"]
+    assert {row.outcome for row in attacked} == {"unassessed"}
+    assert all("there is no image" in row.reason for row in attacked)
+
+
 def test_an_unknown_judge_makes_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     out = evaluated(tmp_path)
     assert run(["score", str(out), "--judge", "rulse"]) == 2

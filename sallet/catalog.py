@@ -47,6 +47,7 @@ ATTACKS: dict[str, Entry] = {
         "sallet.attacks.control:UniformNoise", "the control: random noise of the same size"
     ),
     "pgd": Entry("sallet.attacks.pgd:PGD", "projected gradient descent on the pixels, L-inf or L2"),
+    "apgd": Entry("sallet.attacks.apgd:APGD", "PGD whose step size follows its budget"),
 }
 
 BENCHMARKS: dict[str, Entry] = {

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 
-from sallet.attacks.descent import silent
 from sallet.attacks.threat import Threat, floats
 from sallet.core.goal import Goal
-from sallet.core.protocols import Hostile, Judge, Model
+from sallet.core.protocols import Hostile, Judge, Model, Progress, silent
 from sallet.core.query import Query
 from sallet.core.seeds import derive
 
@@ -30,7 +29,7 @@ class Unchanged:
         *,
         judge: Judge,
         seed: int,
-        progress: Callable[[int, int], None] = silent,
+        progress: Progress = silent,
     ) -> list[Hostile]:
         return [Hostile(query) for query in queries]
 
@@ -59,7 +58,7 @@ class UniformNoise:
         *,
         judge: Judge,
         seed: int,
-        progress: Callable[[int, int], None] = silent,
+        progress: Progress = silent,
     ) -> list[Hostile]:
         hostile: list[Hostile] = []
         for query in queries:

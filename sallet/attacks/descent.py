@@ -1,67 +1,57 @@
-"""The descent loop that every gradient attack shares; an attack fills in only its formulas.
+"""The descent loop that every gradient attack on images shares; an attack fills in its formulas.
 
-What it keeps is not the last image but the best: one that the model, asked about the 8-bit image
-that would be uploaded, really fell for; among those, or if there is none, the one of lowest loss.
+A batch has so many places. A sample whose model fell leaves its place to one that waits, so the
+batch is full until the last samples, and none is paid for that has already fallen. Whether it is
+worth asking the model is seen in passing: the look that gives the gradient also shows which words
+are now the likeliest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from sallet.attacks.space import Space
 from sallet.attacks.threat import Threat, floats
+from sallet.attacks.trial import Point, Trial
 from sallet.core.errors import NoGradient, RecipeError
 from sallet.core.goal import Goal, Outcome
 from sallet.core.guarded import Guarded
 from sallet.core.image import Image
-from sallet.core.protocols import Hostile, Judge, Model, WhiteBox
+from sallet.core.protocols import (
+    Enough,
+    Going,
+    Hostile,
+    Judge,
+    Model,
+    Progress,
+    WhiteBox,
+    silent,
+    trace,
+)
 from sallet.core.query import Query
 from sallet.core.seeds import derive
 
-
-def silent(done: int, total: int) -> None:
-    """Progress that nobody watches."""
-
-
-@dataclass(eq=False)
-class Trial:
-    """One sample under attack."""
-
-    query: Query
-    goal: Goal
-    clean: list[Tensor]
-    change: list[Tensor]
-    velocity: list[Tensor]
-    seed: int
-    loss: float = float("inf")
-    start: float | None = None
-    gradient: float | None = None
-    steps: int = 0
-    lowest: float = float("inf")
-    lowest_change: list[Tensor] = field(default_factory=list[Tensor])
-    won: int = -1
-    won_loss: float = float("inf")
-    won_change: list[Tensor] = field(default_factory=list[Tensor])
-
-    def hostile(self, threat: Threat, change: Sequence[Tensor]) -> Query:
-        """The query with the 8-bit images that would be uploaded."""
-        pairs = zip(self.clean, change, strict=True)
-        return self.query.with_images([threat.file(clean, moved) for clean, moved in pairs])
+FLAT = 0.2
+"""Two halves of the defence seeds whose gradients agree less than this (cosine) are too few."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Descent:
-    """Iterated descent of `model.loss` inside a `Threat`.
+    """Iterated descent of `model.loss` in a `Space`.
 
     `eot`: defence seeds averaged at each step where the defence is random (each step draws new
-    ones). `momentum` is MI-FGSM's decay. `step` is the first step in 8-bit units (None: eps/4); it
-    falls linearly to a tenth. Every `check_every` steps the model is asked, with `confirm` fresh
-    defence seeds where the defence is random, and a sample that falls for all of them is left
-    alone from then on.
+    ones); doubled for a sample, up to `eot_most`, while two halves of them disagree. `step` is
+    the first step in 8-bit units (None: the attack's own). Every `check_every` steps, and whenever
+    its likeliest words have become what is wanted, the model is asked, with `confirm` fresh
+    defence seeds where the defence is random. A sample that falls for all of them is left alone,
+    unless `stop_early` is off: then it goes on to a lower loss. `batch` samples are attacked side
+    by side; half as many where memory runs out.
     """
 
     name: ClassVar[str] = "descent"
@@ -69,29 +59,31 @@ class Descent:
     norm: str = "linf"
     steps: int = 100
     step: float | None = None
-    momentum: float = 0.75
     random_start: bool = True
+    diversity: float = 0.0
     eot: int = 2
+    eot_most: int = 8
     check_every: int = 10
     confirm: int = 3
+    stop_early: bool = True
+    batch: int = 32
 
     def __post_init__(self) -> None:
-        for key in ("steps", "eot", "check_every", "confirm"):
+        for key in ("steps", "eot", "check_every", "confirm", "batch"):
             if getattr(self, key) < 1:
                 raise RecipeError(f"{key} must be at least 1; it is {getattr(self, key)}")
-        if not 0 <= self.momentum < 1:
-            raise RecipeError(f"momentum must be in [0, 1); it is {self.momentum}")
-        _ = self.threat
+        if not 0 <= self.diversity <= 1:
+            raise RecipeError(f"diversity must be in [0, 1]; it is {self.diversity}")
+        _ = self.space
 
     @property
-    def threat(self) -> Threat:
-        """The ball that the images stay in."""
+    def space(self) -> Space:
+        """Where the search is; here the ball of `eps`."""
         return Threat(self.norm, self.eps)  # pyright: ignore[reportArgumentType]
 
-    def size(self, at: int) -> float:
-        """The step at iteration `at`, in [0,1] pixel units."""
-        first = (self.eps / 4 if self.step is None else self.step) / 255
-        return first * (1 - 0.9 * at / self.steps)
+    def move(self, trial: Trial, gradients: Point) -> Point:
+        """The formula: where to go from the point that was looked at."""
+        raise NotImplementedError
 
     def __call__(
         self,
@@ -101,108 +93,208 @@ class Descent:
         *,
         judge: Judge,
         seed: int,
-        progress: Callable[[int, int], None] = silent,
+        progress: Progress = silent,
     ) -> list[Hostile]:
         """One hostile query for each query, in order."""
         if not isinstance(model, WhiteBox):
             raise NoGradient(
                 f"{self.name} needs a gradient, and {model.name!r} gives none; use a query attack "
-                "or transfer from a local model"
+                "(square, nes) or a typographic one, or transfer from a local model"
             )
-        trials = [self._begin(q, g, seed) for q, g in zip(queries, goals, strict=True)]
         random = isinstance(model, Guarded) and model.defense.stochastic
-        for at in range(self.steps):
-            running = [t for t in trials if t.won < self._asks(random)]
-            if not running:
-                break
-            self._descend(model, running, at, self.eot if random else 1)
-            if (at + 1) % self.check_every == 0 or at + 1 == self.steps:
-                self._check(model, running, [t.change for t in running], judge, at, random)
-            progress(at + 1, self.steps)
-        losing = [t for t in trials if t.won < self._asks(random)]
-        self._check(model, losing, [t.lowest_change for t in losing], judge, -1, random)
-        progress(self.steps, self.steps)
-        return [
-            Hostile(t.hostile(self.threat, t.won_change), t.start, t.won_loss, t.steps, t.gradient)
-            for t in trials
-        ]
+        trials = [self._begin(q, g, seed, random) for q, g in zip(queries, goals, strict=True)]
+        return _Run(self, model, trials, judge, random, progress).run()
 
-    def _asks(self, random: bool) -> int:
-        return self.confirm if random else 1
-
-    def _begin(self, query: Query, goal: Goal, seed: int) -> Trial:
+    def _begin(self, query: Query, goal: Goal, seed: int, random: bool) -> Trial:
         own = derive(seed, "attack", query.digest, goal.text)
         generator = torch.Generator().manual_seed(own)
         clean = [floats(image) for image in query.images]
         if not clean:
             raise RecipeError(f"{self.name} changes images, and this query has none")
-        change = [
-            self.threat.start(c, generator) if self.random_start else torch.zeros_like(c)
-            for c in clean
-        ]
-        return Trial(query, goal, clean, change, [torch.zeros_like(c) for c in clean], own)
+        space = self.space
+        point = [space.start(c, generator) if self.random_start else space.origin(c) for c in clean]
+        still = [torch.zeros_like(part) for part in point]
+        return Trial(query, goal, own, clean, point, still, eot=self.eot if random else 1)
 
-    def _descend(self, model: WhiteBox, trials: list[Trial], at: int, eot: int) -> None:
-        for trial in trials:
-            trial.change = [change.detach().requires_grad_() for change in trial.change]
-        total = torch.zeros(len(trials))
-        for sample in range(eot):
-            shown = [
-                t.query.with_images(
-                    [Image(c + d) for c, d in zip(t.clean, t.change, strict=True)]
-                ).with_defense_seed(derive(t.seed, "eot", at, sample))
-                for t in trials
-            ]
-            loss = model.loss(shown, [t.goal for t in trials])
-            (loss.sum() / eot).backward()
-            total += loss.detach().float().cpu() / eot
+
+@dataclass(eq=False)
+class _Run:
+    """One call of an attack: its samples on their way through the places of the batch."""
+
+    attack: Descent
+    model: WhiteBox
+    trials: list[Trial]
+    judge: Judge
+    random: bool
+    progress: Progress
+
+    def run(self) -> list[Hostile]:
+        waiting, running = deque(self.trials), list[Trial]()
+        places = self.attack.batch
+        try:
+            while waiting or running:
+                while waiting and len(running) < places:
+                    running.append(waiting.popleft())
+                try:
+                    self._look(running)
+                except (torch.OutOfMemoryError, MemoryError) as error:
+                    if places == 1 or len(running) == 1:
+                        raise
+                    _free(error)
+                    places = len(running) // 2
+                    waiting.extendleft(reversed(running[places:]))
+                    running = running[:places]
+                    continue
+                self._ask([t for t in running if self._due(t)])
+                running = [t for t in running if not self._done(t)]
+                self._tell(running)
+        except Enough:
+            pass
+        self._finish()
+        return [trial.made(self.attack.space) for trial in self.trials]
+
+    def _look(self, trials: list[Trial], *, gradient: bool = True) -> None:
+        """Loss, sign and gradient of every trial's point; then each moves on."""
+        leaves = [self._leaves(trial) for trial in trials]
+        rows = [(i, k) for i, trial in enumerate(trials) for k in range(trial.eot)]
+        losses: list[list[float]] = [[] for _ in trials]
+        signs: list[list[bool | None]] = [[] for _ in trials]
+        for start in range(0, len(rows), max(self.attack.batch, len(trials))):
+            part = rows[start : start + max(self.attack.batch, len(trials))]
+            shown = [self._shown(trials[i], leaves[i][k % len(leaves[i])], k) for i, k in part]
+            with torch.set_grad_enabled(gradient):
+                seen = trace(self.model, shown, [trials[i].goal for i, _ in part])
+                if gradient:
+                    seen.loss.sum().backward()
+            values = seen.loss.detach().float().cpu().tolist()
+            for (i, _), loss, says in zip(part, values, seen.says, strict=True):
+                losses[i].append(loss)
+                signs[i].append(says)
+        for trial, own, loss, says in zip(trials, leaves, losses, signs, strict=True):
+            trial.looks += len(loss)
+            agreed = None if None in says else all(says) if trial.goal.sign > 0 else any(says)
+            trial.look(sum(loss) / len(loss), agreed)
+            if gradient:
+                self._move(trial, own)
+
+    def _leaves(self, trial: Trial) -> list[Point]:
+        """The point once, or twice where the gradients of two halves of the seeds are held
+        against each other."""
+        halves = 2 if trial.eot > 1 else 1
+        return [[p.detach().clone().requires_grad_() for p in trial.point] for _ in range(halves)]
+
+    def _shown(self, trial: Trial, point: Point, sample: int) -> Query:
+        seed = derive(trial.seed, "eot", trial.steps, sample)
+        generator = torch.Generator().manual_seed(seed)
+        space, attack = self.attack.space, self.attack
+        images = [
+            space.show(clean, part, generator)
+            for clean, part in zip(trial.clean, point, strict=True)
+        ]
+        if attack.diversity:
+            images = [_diverse(image, attack.diversity, generator) for image in images]
+        return trial.query.with_images([Image(i) for i in images]).with_defense_seed(seed)
+
+    def _move(self, trial: Trial, leaves: list[Point]) -> None:
         with torch.no_grad():
-            for trial, loss in zip(trials, total.tolist(), strict=True):
-                self._move(trial, loss, at)
+            halves = [[_gradient(part) for part in leaf] for leaf in leaves]
+            gradients = [
+                sum(parts[1:], parts[0]) / trial.eot for parts in zip(*halves, strict=True)
+            ]
+            if trial.gradient is None:
+                trial.gradient = max(float(g.abs().max()) for g in gradients)
+            if len(halves) == 2 and trial.eot < self.attack.eot_most and _apart(*halves):
+                trial.eot = min(2 * trial.eot, self.attack.eot_most)
+            space, moved = self.attack.space, self.attack.move(trial, gradients)
+            trial.steps += 1
+            trial.point = [space.project(p, c) for p, c in zip(moved, trial.clean, strict=True)]
 
-    def _move(self, trial: Trial, loss: float, at: int) -> None:
-        gradients = [
-            torch.zeros_like(d) if d.grad is None else torch.nan_to_num(d.grad)
-            for d in trial.change
-        ]
-        if trial.start is None:
-            trial.start = loss
-            trial.gradient = max(float(g.abs().max()) for g in gradients)
-        trial.loss, trial.steps = loss, at + 1
-        here = [change.detach() for change in trial.change]
-        if not loss > trial.lowest:  # a loss that is not a number is kept until a better one
-            trial.lowest, trial.lowest_change = loss, here
-        moved: list[Tensor] = []
-        for i, (change, clean) in enumerate(zip(here, trial.clean, strict=True)):
-            unit = gradients[i] / gradients[i].abs().mean().clamp_min(1e-20)
-            trial.velocity[i] = self.momentum * trial.velocity[i] + unit
-            step = self.threat.direction(trial.velocity[i]) * self.size(at)
-            moved.append(self.threat.project(change + step, clean))
-        trial.change = moved
+    @property
+    def _asks(self) -> int:
+        return self.attack.confirm if self.random else 1
 
-    def _check(
-        self,
-        model: Model,
-        trials: list[Trial],
-        changes: list[list[Tensor]],
-        judge: Judge,
-        at: int,
-        random: bool,
-    ) -> None:
+    def _due(self, trial: Trial) -> bool:
+        last = trial.steps == self.attack.steps
+        return last or trial.promising or trial.steps % self.attack.check_every == 0
+
+    def _done(self, trial: Trial) -> bool:
+        return trial.steps >= self.attack.steps or self._fell(trial)
+
+    def _fell(self, trial: Trial) -> bool:
+        return self.attack.stop_early and trial.won >= self._asks
+
+    def _ask(self, trials: list[Trial], lowest: bool = False) -> None:
         """Asks the model about the 8-bit images, and keeps the best for each sample."""
-        asks = self._asks(random)
-        hostile = [t.hostile(self.threat, c) for t, c in zip(trials, changes, strict=True)]
+        if not trials:
+            return
+        points = [t.lowest_point if lowest else t.seen for t in trials]
+        space = self.attack.space
+        hostile = [t.hostile(space, point) for t, point in zip(trials, points, strict=True)]
+        label = "last" if lowest else "check"
         asked = [
-            query.with_defense_seed(derive(t.seed, "check", at, k))
+            query.with_defense_seed(derive(t.seed, label, t.steps, k))
             for t, query in zip(trials, hostile, strict=True)
-            for k in range(asks)
+            for k in range(self._asks)
         ]
-        answers = model.answer(asked)
-        for i, trial in enumerate(trials):
+        answers = self.model.answer(asked)
+        for i, (trial, point) in enumerate(zip(trials, points, strict=True)):
+            own = range(i * self._asks, (i + 1) * self._asks)
             wins = sum(
-                judge.judge(asked[n], answers[n], trial.goal).outcome is Outcome.SUCCESS
-                for n in range(i * asks, (i + 1) * asks)
+                self.judge.judge(asked[n], answers[n], trial.goal).outcome is Outcome.SUCCESS
+                for n in own
             )
-            loss = trial.lowest if at < 0 else trial.loss
-            if (wins, -loss) > (trial.won, -trial.won_loss):
-                trial.won, trial.won_loss, trial.won_change = wins, loss, changes[i]
+            trial.asks += len(own)
+            trial.answered(wins, trial.lowest if lowest else trial.loss, point)
+
+    def _finish(self) -> None:
+        """The points of the last moves are looked at, too; then the lowest are asked about."""
+        going = [t for t in self.trials if not self._fell(t) and t.steps]
+        for start in range(0, len(going), self.attack.batch):
+            self._look(going[start : start + self.attack.batch], gradient=False)
+        self._ask([t for t in going if t.lowest_point], lowest=True)
+        self._tell([])
+
+    def _tell(self, running: Sequence[Trial]) -> None:
+        losses = [t.loss for t in running]
+        steps = self.attack.steps
+        self.progress(
+            Going(
+                done=sum(steps if self._done(t) else t.steps for t in self.trials),
+                total=steps * len(self.trials),
+                fell=sum(t.won >= self._asks for t in self.trials),
+                samples=len(self.trials),
+                loss=sum(losses) / len(losses) if losses else None,
+            )
+        )
+
+
+def _gradient(part: Tensor) -> Tensor:
+    return torch.zeros_like(part) if part.grad is None else torch.nan_to_num(part.grad)
+
+
+def _apart(first: Point, second: Point) -> bool:
+    """Whether the gradients of two halves of the defence seeds agree too little."""
+    one, other = (torch.cat([g.flatten() for g in half]) for half in (first, second))
+    return bool(torch.nn.functional.cosine_similarity(one, other, dim=0) < FLAT)
+
+
+def _diverse(image: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Input diversity (Xie et al. 2019): now and then smaller, somewhere on a grey ground."""
+    draw = torch.rand(4, generator=generator)
+    if float(draw[0]) >= share:
+        return image
+    height, width = image.shape[1:]
+    scale = 0.85 + 0.15 * float(draw[1])
+    small = torch.nn.functional.interpolate(
+        image[None], size=(int(height * scale), int(width * scale)), mode="bilinear", antialias=True
+    )[0]
+    down, right = height - small.shape[1], width - small.shape[2]
+    top, left = int(float(draw[2]) * (down + 1)), int(float(draw[3]) * (right + 1))
+    frame = (left, right - left, top, down - top)
+    return torch.nn.functional.pad(small, frame, value=0.5)
+
+
+def _free(error: Any) -> None:
+    error.__traceback__ = None  # its frames hold the batch that did not fit
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

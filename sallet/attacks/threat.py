@@ -30,15 +30,25 @@ class Threat:
             raise RecipeError(f"norm must be linf or l2, not {self.norm!r}")
         most = 255.0 if self.norm == "linf" else math.inf
         if not (1 <= self.eps <= most and math.isfinite(self.eps)):
+            share = f"; for {self.eps:g} of the whole range write {self.eps * 255:.3g}"
             raise RecipeError(
                 f"eps must be from 1 to {most:g} for {self.norm}, in 8-bit units (8 means 8/255): "
                 f"a file holds no smaller change; it is {self.eps:g}"
+                + (share if 0 < self.eps < 1 else "")
             )
 
     @property
     def radius(self) -> float:
         """The radius in [0,1] pixel units."""
         return self.eps / 255
+
+    def origin(self, clean: Tensor) -> Tensor:
+        """No change at all."""
+        return torch.zeros_like(clean)
+
+    def show(self, clean: Tensor, change: Tensor, generator: torch.Generator) -> Tensor:
+        """The changed image, differentiable to the change."""
+        return clean + change
 
     def start(self, clean: Tensor, generator: torch.Generator) -> Tensor:
         """A random change inside the ball (linf: uniform in it; l2: uniform on its surface)."""

@@ -15,9 +15,17 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from sallet.core.protocols import Going
 from sallet.runs.record import CellKey
 
 ATTACK_SHARE = 0.9  # of a batch's time, where there is an attack
+
+
+def told(going: Going) -> str:
+    """An attack's line: how many fell, and the loss of those that have not."""
+    fell = f", {going.fell} of {going.samples} fell" if going.samples else ""
+    loss = f", loss {going.loss:.3f}" if going.loss is not None else ""
+    return f"  attack{fell}{loss}"
 
 
 class Bars:
@@ -57,9 +65,12 @@ class Bars:
     def batch(self, rows: int) -> None:
         self._batch = rows
 
-    def steps(self, done: int, total: int) -> None:
-        share = ATTACK_SHARE * done / total
-        self._bars.update(self._steps, completed=done, total=total, visible=done < total)
+    def steps(self, going: Going) -> None:
+        share = ATTACK_SHARE * going.done / max(1, going.total)
+        self._bars.update(
+            self._steps, completed=going.done, total=going.total, description=told(going),
+            visible=going.done < going.total,
+        )  # fmt: skip
         self._bars.update(self._all, completed=self._done + share * self._batch * self._effort)
 
     def rows(self, count: int) -> None:

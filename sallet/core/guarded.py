@@ -11,7 +11,7 @@ from sallet.core.compose import Stack
 from sallet.core.errors import NoGradient
 from sallet.core.goal import Goal
 from sallet.core.offline import MAX_IN_FLIGHT, MAX_PIXELS, Offline, Tally
-from sallet.core.protocols import Defense, Model, WhiteBox
+from sallet.core.protocols import Defense, Model, Trace, WhiteBox
 from sallet.core.query import Answer, Failure, Query
 from sallet.core.rehearsal import Votes, rehearse
 
@@ -42,6 +42,10 @@ class Guarded:
 
     def loss(self, queries: Sequence[Query], goals: Sequence[Goal]) -> Tensor:
         """The attacker's loss through the defence, differentiable to every image with grad."""
+        return self.trace(queries, goals).loss
+
+    def trace(self, queries: Sequence[Query], goals: Sequence[Goal]) -> Trace:
+        """The loss through the defence, and whether every view now says what is wanted."""
         if self.defense.gradient == "none":
             raise NoGradient(
                 f"the defence {self.defense.name!r} declares that it gives no gradient; attack it "

@@ -36,6 +36,32 @@ class WhiteBox(Model, Protocol):
     def loss(self, queries: Sequence[Query], goals: Sequence[Goal]) -> Tensor: ...
 
 
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """What one look at the gradient shows beside the loss `[B]`.
+
+    `says` is whether the model's likeliest words are the goal's text, one by one, as the attack's
+    floats are shown to it: a sign worth asking about, never a success. None: it cannot tell.
+    """
+
+    loss: Tensor
+    says: tuple[bool | None, ...]
+
+
+@runtime_checkable
+class Traced(WhiteBox, Protocol):
+    """A white box that also sees, at no further cost, what it is about to say."""
+
+    def trace(self, queries: Sequence[Query], goals: Sequence[Goal]) -> Trace: ...
+
+
+def trace(model: WhiteBox, queries: Sequence[Query], goals: Sequence[Goal]) -> Trace:
+    """The loss of any white box, with the signs that it can give."""
+    if isinstance(model, Traced):
+        return model.trace(queries, goals)
+    return Trace(model.loss(queries, goals), (None,) * len(queries))
+
+
 class Via(Protocol):
     """All that a defence may await."""
 
@@ -72,13 +98,43 @@ class Defense(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Hostile:
-    """What an attack made of one query, and how it went. Success is not claimed here."""
+    """What an attack made of one query, and how it went. Success is not claimed here.
+
+    `asks` counts the answers that the attacker asked for, `looks` the gradients or losses that it
+    took; `curve` is the loss at each step, `eot` the most defence seeds that one step averaged.
+    """
 
     query: Query
     start: float | None = None
     end: float | None = None
     steps: int = 0
     gradient: float | None = None
+    asks: int = 0
+    looks: int = 0
+    eot: int = 1
+    curve: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Going:
+    """How far an attack is: steps of samples that are done, and samples that fell so far."""
+
+    done: int
+    total: int
+    fell: int = 0
+    samples: int = 0
+    loss: float | None = None  # mean of the samples that are being attacked
+
+
+Progress: TypeAlias = Callable[[Going], None]
+
+
+def silent(going: Going) -> None:
+    """Progress that nobody watches."""
+
+
+class Enough(Exception):
+    """Raised out of `progress` by whoever waits: the attack ends and gives what it has."""
 
 
 class Attack(Protocol):
@@ -94,9 +150,9 @@ class Attack(Protocol):
         *,
         judge: Judge,
         seed: int,
-        progress: Callable[[int, int], None] = ...,
+        progress: Progress = silent,
     ) -> list[Hostile]:
-        """`progress(done, total)` is called as steps are done."""
+        """One for each query, in order. `progress` is told as steps are done."""
         ...
 
 

@@ -20,7 +20,7 @@ from sallet.core.drive import Ask, Suspending, Task, Work, drive, wanted
 from sallet.core.errors import ContractError
 from sallet.core.goal import Goal
 from sallet.core.offline import MAX_IN_FLIGHT, hand_out
-from sallet.core.protocols import Defense, WhiteBox
+from sallet.core.protocols import Defense, Trace, WhiteBox, trace
 from sallet.core.query import Answer, Failure, Query
 
 Votes: TypeAlias = Literal["mean", "majority"]
@@ -111,13 +111,14 @@ def rehearse(
     goals: Sequence[Goal],
     *,
     votes: Votes = "mean",
-) -> Tensor:
+) -> Trace:
     """The attacker's loss through the defence, one number a sample: its best branch's.
 
-    A sample that is refused on every branch has an infinite loss and a zero gradient.
+    A sample that is refused on every branch has an infinite loss and a zero gradient. What it
+    `says` is what all views of its natural branch say.
     """
     natural = Rehearsal(goals).run(defense, queries)
-    losses = _losses(model, natural, votes)
+    losses, says = _losses(model, natural, votes)
     chosen = [i for i, stage in enumerate(natural) if stage.branches]
     for forced in (False, True):
         # Only where forcing changes the way that was taken.
@@ -126,35 +127,47 @@ def rehearse(
             stages = Rehearsal([goals[i] for i in others], branch=forced).run(
                 defense, [queries[i] for i in others]
             )
-            for i, loss in zip(others, _losses(model, stages, votes), strict=True):
+            for i, loss in zip(others, _losses(model, stages, votes)[0], strict=True):
                 losses[i] = torch.minimum(losses[i], loss)
-    return torch.stack(
-        [
-            loss if torch.isfinite(loss) else loss.detach() + _nothing(query)
-            for loss, query in zip(losses, queries, strict=True)
-        ]
-    )
+    finite = [
+        loss if torch.isfinite(loss) else loss.detach() + _nothing(query)
+        for loss, query in zip(losses, queries, strict=True)
+    ]
+    return Trace(torch.stack(finite), tuple(says))
 
 
-def _losses(model: WhiteBox, stages: Sequence[Rehearsed], votes: Votes) -> list[Tensor]:
+def _losses(
+    model: WhiteBox, stages: Sequence[Rehearsed], votes: Votes
+) -> tuple[list[Tensor], list[bool | None]]:
     asked: list[tuple[Query, Goal]] = []
     for stage in stages:
         if not stage.refused:
             asked += [(view, stage.goal) for view in stage.views]
             asked += [(query, Goal.say(evading)) for query, evading in stage.checks]
-    every = model.loss([q for q, _ in asked], [g for _, g in asked]) if asked else torch.zeros(0)
+    queries, goals = [q for q, _ in asked], [g for _, g in asked]
+    every = trace(model, queries, goals) if asked else Trace(torch.zeros(0), ())
     losses: list[Tensor] = []
+    says: list[bool | None] = []
     at = 0
     for stage in stages:
         if stage.refused:
             losses.append(torch.tensor(float("inf")))
+            says.append(stage.goal.sign < 0)  # a refusal says nothing that was wanted
             continue
-        views = every[at : at + len(stage.views)]
-        checks = every[at + len(views) : at + len(views) + len(stage.checks)]
-        at += len(views) + len(checks)
+        end = at + len(stage.views)
+        views, checks = every.loss[at:end], every.loss[end : end + len(stage.checks)]
+        says.append(_agreed(every.says[at:end], stage.goal.sign))
+        at = end + len(checks)
         loss = _vote(views, votes) + checks.sum()
         losses.append(torch.stack([loss, *(h.to(loss.device) for h in stage.hinges)]).sum())
-    return losses
+    return losses, says
+
+
+def _agreed(says: Sequence[bool | None], sign: int) -> bool | None:
+    """What several views say together, on the side of caution: no sign unless all give it."""
+    if None in says:
+        return None
+    return all(says) if sign > 0 else any(says)
 
 
 def _vote(views: Tensor, votes: Votes) -> Tensor:

@@ -8,13 +8,13 @@ images of the run before.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from sallet.attacks.checks import cell_flags
 from sallet.core.errors import StoreError
 from sallet.core.guarded import Guarded
-from sallet.core.protocols import Defense, Judge, Model
+from sallet.core.protocols import Defense, Judge, Model, Progress
 from sallet.core.sample import Sample
 from sallet.harness import seeds
 from sallet.harness.parts import Parts
@@ -31,7 +31,7 @@ def hostile(
     judge: Judge,
     artifacts: Artifacts,
     seed: int,
-    progress: Callable[[int, int], None],
+    progress: Progress,
 ) -> Batch:
     """The hostile queries of one batch of a cell's samples, from their files."""
     key = _identity(cell, samples, seed)

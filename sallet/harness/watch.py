@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from sallet.core.protocols import Going
 from sallet.runs.record import CellKey
 
 
@@ -12,7 +13,7 @@ class Watch(Protocol):
 
     def cell(self, key: CellKey, number: int, total: int) -> None: ...
     def batch(self, rows: int) -> None: ...
-    def steps(self, done: int, total: int) -> None: ...
+    def steps(self, going: Going) -> None: ...
     def rows(self, count: int) -> None: ...
 
 
@@ -25,7 +26,7 @@ class Silent:
     def batch(self, rows: int) -> None:
         """Nothing."""
 
-    def steps(self, done: int, total: int) -> None:
+    def steps(self, going: Going) -> None:
         """Nothing."""
 
     def rows(self, count: int) -> None:

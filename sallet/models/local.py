@@ -21,6 +21,7 @@ from transformers import LogitsProcessorList, StoppingCriteriaList
 from sallet.core.errors import NoGradient, UsageError
 from sallet.core.goal import Goal
 from sallet.core.pool import call
+from sallet.core.protocols import Trace
 from sallet.core.query import Answer, Failure, Query
 from sallet.models.batch import IGNORED, Batch, assemble
 from sallet.models.decode import Decoding, EndRows, GumbelRows, Row, read
@@ -135,10 +136,14 @@ class HFModel:
         Differentiable to every image's own pixels. Only the text's tokens count, and the end of
         the turn where `end_of_turn` says so.
         """
+        return self.trace(queries, goals).loss
+
+    def trace(self, queries: Sequence[Query], goals: Sequence[Goal]) -> Trace:
+        """The loss, and whether each goal's text is what the model would now choose to say."""
         if len(queries) != len(goals):
             raise UsageError(f"{len(queries)} queries need as many goals; got {len(goals)}")
         if not queries:
-            return torch.zeros(0, device=self.device)
+            return Trace(torch.zeros(0, device=self.device), ())
         self._check_gradient()
         rows = [self._prepare(query, exact=False) for query in queries]
         batch = self._assembled(
@@ -155,7 +160,9 @@ class HFModel:
         wanted = any(image.requires_grad for row in rows for image in row.images)
         if torch.is_grad_enabled() and wanted and not mean.requires_grad:
             raise NoGradient(_no_gradient(self.name))
-        return mean * torch.tensor([goal.sign for goal in goals], device=mean.device)
+        says = (logits.detach().argmax(-1) == batch.labels) | (batch.labels == IGNORED)
+        signs = torch.tensor([goal.sign for goal in goals], device=mean.device)
+        return Trace(mean * signs, tuple(says.all(1).tolist()))
 
     def image_inputs(self, images: Sequence[Tensor]) -> dict[str, Tensor]:
         """What the model is fed for `[3,h,w]` images: uint8, or floats in [0,1] with a graph."""

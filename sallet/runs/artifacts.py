@@ -80,6 +80,10 @@ class Artifacts:
                 "end": _number(hostile.end),
                 "steps": hostile.steps,
                 "gradient": _number(hostile.gradient),
+                "asks": hostile.asks,
+                "looks": hostile.looks,
+                "eot": hostile.eot,
+                "curve": [_number(loss) for loss in hostile.curve],
             }
             for hostile in batch.hostiles
         ]
@@ -97,6 +101,7 @@ class Artifacts:
         hostiles = tuple(
             Hostile(
                 replace(query, messages=tuple(self._message(turn) for turn in item.pop("turns"))),
+                curve=tuple(item.pop("curve", ())),
                 **item,
             )
             for query, item in zip(queries, data["items"], strict=True)

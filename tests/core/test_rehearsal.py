@@ -91,9 +91,11 @@ def test_a_batch_of_rehearsals_is_one_model_call_and_equals_singles():
 
     queries = [hot(i)[0] for i in range(5)]
     model = Counting()
-    pooled = rehearse(model, Stack(Smooth(4), Purify()), queries, [GOAL] * 5)
+    pooled = rehearse(model, Stack(Smooth(4), Purify()), queries, [GOAL] * 5).loss
     assert losses == [20]
-    single = torch.cat([rehearse(Toy(), Stack(Smooth(4), Purify()), [q], [GOAL]) for q in queries])
+    single = torch.cat(
+        [rehearse(Toy(), Stack(Smooth(4), Purify()), [q], [GOAL]).loss for q in queries]
+    )
     assert torch.allclose(pooled, single, atol=1e-6)
 
 
@@ -114,8 +116,8 @@ def test_a_vote_is_rehearsed_over_the_views_that_the_model_will_see():
 def test_majority_votes_follow_the_weakest_majority():
     query, _ = hot(1)
     losses = torch.stack([Toy().loss([Smooth().view(query.fork(i))], [GOAL])[0] for i in range(5)])
-    mean = rehearse(Toy(), Smooth(5), [query], [GOAL])
-    weakest = rehearse(Toy(), Smooth(5), [query], [GOAL], votes="majority")
+    mean = rehearse(Toy(), Smooth(5), [query], [GOAL]).loss
+    weakest = rehearse(Toy(), Smooth(5), [query], [GOAL], votes="majority").loss
     assert mean.item() == pytest.approx(losses.mean().item(), abs=1e-6)
     assert weakest.item() == pytest.approx(losses.sort().values[:3].mean().item(), abs=1e-6)
 
@@ -127,7 +129,9 @@ def test_a_self_check_adds_the_loss_of_the_evading_reply():
     assert stage.checks[0][0].messages[-2].text == "blue", "the check judges the attacker's wish"
     (check, evading) = stage.checks[0]
     expected = Toy().loss([query, check], [GOAL, Goal.say(evading)]).sum()
-    assert rehearse(Toy(), AskTwice(), [query], [GOAL]).item() == pytest.approx(expected.item())
+    assert rehearse(Toy(), AskTwice(), [query], [GOAL]).loss.item() == pytest.approx(
+        expected.item()
+    )
 
 
 def test_an_evading_reply_survives_the_layers_below_it():

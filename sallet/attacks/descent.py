@@ -198,9 +198,8 @@ class _Run:
     def _move(self, trial: Trial, leaves: list[Point]) -> None:
         with torch.no_grad():
             halves = [[_gradient(part) for part in leaf] for leaf in leaves]
-            gradients = [
-                sum(parts[1:], parts[0]) / trial.eot for parts in zip(*halves, strict=True)
-            ]
+            sums = [torch.stack(parts).sum(0) for parts in zip(*halves, strict=True)]
+            gradients: Point = [total / trial.eot for total in sums]
             if trial.gradient is None:
                 trial.gradient = max(float(g.abs().max()) for g in gradients)
             if len(halves) == 2 and trial.eot < self.attack.eot_most and _apart(*halves):

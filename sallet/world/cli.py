@@ -27,7 +27,11 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--tower-steps", type=int, help="steps of the tower stage")
     train.add_argument("--words-steps", type=int, help="steps of language without pictures")
-    train.add_argument("--language-steps", type=int, help="steps of the language stage")
+    train.add_argument(
+        "--language-steps",
+        type=int,
+        help="steps of the language stage; the make's own if not given",
+    )
     train.add_argument("--weak-steps", type=int, help="steps from strong to weak; 0 leaves it out")
     train.add_argument(
         "--clip-steps", type=int, help="steps of the encoder's own stage (with --make clip)"
@@ -99,6 +103,7 @@ def run_train(args: argparse.Namespace) -> int:
 def _train(args: argparse.Namespace, progress: Any) -> tuple[list[Path], dict[str, object]]:
     from sallet.core.errors import UsageError
     from sallet.world import train
+    from sallet.world.makes import MAKES
     from sallet.world.models import shipped
 
     tower = train.TOWER_STEPS if args.tower_steps is None else args.tower_steps
@@ -116,7 +121,9 @@ def _train(args: argparse.Namespace, progress: Any) -> tuple[list[Path], dict[st
         )  # fmt: skip
         return [folder], {"tower_steps": tower, "clip_steps": steps}
     words = train.WORDS_STEPS if args.words_steps is None else args.words_steps
-    language = train.LANGUAGE_STEPS if args.language_steps is None else args.language_steps
+    language = args.language_steps
+    if language is None and args.make in MAKES:
+        language = MAKES[args.make].language_steps
     weak = train.WEAK_STEPS if args.weak_steps is None else args.weak_steps
     folders = train.train(
         args.out, name=args.make, seed=args.seed, tower_steps=tower, language_steps=language,

@@ -57,6 +57,8 @@ class Make(Protocol):
     marks: ClassVar[Marks]
     grid: ClassVar[bool]
     """Whether image tokens lie on a grid of positions, or follow each other like words."""
+    language_steps: ClassVar[int]
+    """What the language stage takes until this make is as good as the others."""
 
     def processor(self, words: Any, template: str) -> Any:
         """The real processor around a tokenizer."""

@@ -55,6 +55,7 @@ class Llava(_Projected):
     """``LlavaForConditionalGeneration``: a CLIP tower, a projector of two layers, a Llama."""
 
     name: ClassVar[Name] = "llava"
+    language_steps: ClassVar[int] = 3200
     marks: ClassVar[Marks] = Marks("<image>", named=(("image_token", "<image>"),))
 
     def processor(self, words: Any, template: str) -> Any:
@@ -89,6 +90,7 @@ class InternVL(_Projected):
     """``InternVLForConditionalGeneration``: scaled residuals, a normed projector, a Qwen2."""
 
     name: ClassVar[Name] = "internvl"
+    language_steps: ClassVar[int] = 4800
     marks: ClassVar[Marks] = Marks(
         "<IMG_CONTEXT>", "<img>", "</img>", ("<video>",),
         (("start_image_token", "<img>"), ("end_image_token", "</img>"),

@@ -26,6 +26,7 @@ class Qwen3VL:
          ("vision_bos_token", "<|vision_start|>"), ("vision_eos_token", "<|vision_end|>")),
     )  # fmt: skip
     grid: ClassVar[bool] = True
+    language_steps: ClassVar[int] = 3200
 
     def processor(self, words: Any, template: str) -> Any:
         shape = {"patch_size": PATCH, "merge_size": 1, "temporal_patch_size": 2}

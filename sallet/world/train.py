@@ -38,7 +38,6 @@ from sallet.world.tower import DenseTower, Pictures, crowds, dense_loss
 Progress = Callable[[str, int, int, float], None]
 TOWER_STEPS: Final = 2400
 WORDS_STEPS: Final = 1500
-LANGUAGE_STEPS: Final = 3200
 WEAK_STEPS: Final = 400
 SEEDS: Final = 1 << 13
 
@@ -54,7 +53,7 @@ def train(
     seed: int = 0,
     tower_steps: int = TOWER_STEPS,
     words_steps: int = WORDS_STEPS,
-    language_steps: int = LANGUAGE_STEPS,
+    language_steps: int | None = None,
     weak_steps: int = WEAK_STEPS,
     resume: bool = True,
     progress: Progress = silent,
@@ -65,10 +64,11 @@ def train(
 ) -> tuple[Path, ...]:
     """Train a make into ``out`` and return the exported folders, ``out/strong`` and ``out/weak``.
 
-    Checkpoints and loss curves lie beside them; a run that was stopped goes on
-    from them. ``weak_steps=0`` leaves the weak one out. ``preview`` is a folder that gets an
-    export at every checkpoint. With ``start``, an exported model, there is no stage of the
-    tower or of words: the run goes on from what it knows, with a new head.
+    Checkpoints and loss curves lie beside them; a run that was stopped goes on from them.
+    ``language_steps`` are the make's own if not given. ``weak_steps=0`` leaves the weak one out.
+    ``preview`` is a folder that gets an export at every checkpoint. With ``start``, an exported
+    model, there is no stage of the tower or of words: the run goes on from what it knows, with
+    a new head.
     """
     if not 0 <= seed < SEEDS:
         raise TrainingError(f"expected a seed of 0 to {SEEDS - 1}, got {seed}")
@@ -93,7 +93,8 @@ def train(
         if preview is not None:
             export(pupil.model, made, preview)
 
-    run(language_stage(pupil, made, seed, language_steps, batch // 2), saved=saved)
+    steps = chosen.language_steps if language_steps is None else language_steps
+    run(language_stage(pupil, made, seed, steps, batch // 2), saved=saved)
     folders = [export(pupil.model, made, out / "strong")]
     if weak_steps:
         run(weak_stage(pupil, made, seed, weak_steps, batch // 2), saved=saved)

@@ -26,6 +26,8 @@ from sallet.core.query import Answer, Failure, Query
 from sallet.models.batch import IGNORED, Batch, assemble
 from sallet.models.decode import Decoding, EndRows, GumbelRows, Row, read
 from sallet.models.load import Dtype, Quantization, Settings, load
+from sallet.models.once import each_once, repeats, tower_of
+from sallet.models.patches import as_products
 from sallet.models.pixels import Pixels
 from sallet.models.prepare import Prepared, Preparer, weight
 from sallet.models.presets import resolve
@@ -74,6 +76,9 @@ class HFModel:
         counts = hasattr(model.model, "get_rope_index")
         self._positions = "position_ids" in self.accepted and not counts
         self._keeps = "logits_to_keep" in self.accepted
+        self._tower = tower_of(model)
+        if self.device.type == "cpu":
+            as_products(model)
         self._checkpointed = recomputing_layers(model) if checkpointing else []
         self._assembled = lru_cache(8)(self._assemble)
         self.quirks = self._quirks()
@@ -207,12 +212,26 @@ class HFModel:
         ]
 
     def _logits(self, batch: Batch, rows: Sequence[Prepared], *, keep: int) -> Tensor:
-        inputs: dict[str, Any] = {**batch.inputs, **self._image_inputs(rows), "use_cache": False}
+        shown, once = self._shown([image for row in rows for image in row.images])
+        inputs: dict[str, Any] = {**batch.inputs, **shown, "use_cache": False}
         if self._keeps:
             inputs["logits_to_keep"] = keep
-        with self._autocast(), recomputing(self._checkpointed):
+        with self._autocast(), recomputing(self._checkpointed), once:
             logits: Tensor = self.model(**inputs).logits
         return logits[:, -keep:]
+
+    def _shown(
+        self, images: Sequence[Tensor]
+    ) -> tuple[dict[str, Tensor], AbstractContextManager[Any]]:
+        """The image inputs, and what makes the tower see each different picture once."""
+        repeated = repeats(images) if self._tower is not None else None
+        if repeated is None or self._tower is None:
+            return self.image_inputs(images), nullcontext()
+        shown = self.image_inputs(repeated.images)
+        if not repeated.fits(shown.values()):
+            return self.image_inputs(images), nullcontext()
+        again = {key: repeated.repeat(value) for key, value in shown.items()}
+        return again, each_once(self._tower, repeated)
 
     def _autocast(self) -> AbstractContextManager[Any]:
         if self.loss_dtype is None:

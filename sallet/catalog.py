@@ -84,6 +84,9 @@ BENCHMARKS: dict[str, Entry] = {
 
 JUDGES: dict[str, Entry] = {
     "rules": Entry("sallet.judges.rules:Rules", "refusal by its opening words; answers by name"),
+    "contains": Entry(
+        "sallet.judges.contains:Contains", "the same; a thing is said if it is in the answer"
+    ),
     "world": Entry(
         "sallet.world.verdicts:World", "the same, and the world's truth: any true wording"
     ),

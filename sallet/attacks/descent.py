@@ -149,7 +149,7 @@ class _Run:
                 running = [t for t in running if not self._done(t)]
                 self._tell(running)
         except Enough:
-            pass
+            self.progress = silent  # whoever waited is no longer told
         self._finish()
         return [trial.made(self.attack.space) for trial in self.trials]
 

@@ -15,6 +15,7 @@ COMPARED = ("defense", "model", "attack", "access", "eps", "judge")
 def add_all(commands: Any) -> None:
     """The commands, in the order of `sallet --help`."""
     _demo(commands)
+    _attack(commands)
     _evaluate(commands)
     _retry(commands)
     _score(commands)
@@ -32,6 +33,51 @@ def _demo(commands: Any) -> None:
     command.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR")
     command.add_argument("--limit", type=int, metavar="N", help="at most N samples a benchmark")
     command.add_argument("--seed", type=int)
+    _json(command)
+
+
+def _attack(commands: Any) -> None:
+    command = _command(commands, "attack", "make hostile copies of pictures of your own")
+    command.add_argument(
+        "images", type=Path, metavar="IMAGE", help="an image, a folder, or a .jsonl list"
+    )
+    command.add_argument("--ask", metavar="TEXT", help="the question about the picture")
+    command.add_argument("--system", metavar="TEXT", help="the system message")
+    goals = command.add_argument_group("what is wanted: one of")
+    goals.add_argument("--say", metavar="TEXT", help="that the model says this")
+    goals.add_argument(
+        "--stop-saying", nargs="?", const="", metavar="TEXT",
+        help="that it no longer says this (default: what it says of the clean picture)",
+    )  # fmt: skip
+    goals.add_argument("--jailbreak", metavar="TEXT", help="that it complies, beginning like this")
+    command.add_argument(
+        "--naming", action="append", default=[], metavar="WORDS",
+        help="what the answer must name to count (more than once: any of them)",
+    )  # fmt: skip
+    command.add_argument("--model", default="world/llava-strong", metavar="NAME")
+    command.add_argument("--attack", default="pgd", metavar="NAME")
+    command.add_argument("--eps", type=float, help="in 8-bit units: 8 means 8/255")
+    command.add_argument("--norm", choices=("linf", "l2"))
+    command.add_argument("--steps", type=int)
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="the attack's other settings",
+    )
+    command.add_argument("--defense", default="none", metavar="NAME", help="a name, or a+b+c")
+    command.add_argument(
+        "--blind", action="store_true", help="the attacker does not know the defence"
+    )
+    command.add_argument("--judge", default="contains", metavar="NAME")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--device", help="auto, cpu, cuda, cuda:N")
+    command.add_argument("--out", type=Path, default=Path("hostile"), metavar="DIR")
+    command.add_argument("--fresh", action="store_true", help="write over what is in --out")
+    command.add_argument(
+        "--picture", action="store_true", help="also clean, hostile and difference in one PNG"
+    )
     _json(command)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from sallet.attacks.apgd import APGD
 from sallet.attacks.checks import EXPLAINED, cell_flags
 from sallet.attacks.control import Unchanged, UniformNoise
 from sallet.attacks.pgd import PGD
@@ -17,10 +18,11 @@ from sallet.core.errors import NoGradient, RecipeError
 from sallet.core.goal import Goal, Outcome
 from sallet.core.guarded import guarded
 from sallet.core.image import Image, to_float
+from sallet.core.protocols import Enough, Going
 from sallet.core.query import Answer, Query
 from sallet.defenses.rewrite import Jpeg
 from sallet.judges.rules import Rules
-from tests.core.toys import Smooth, Toy, Toyish, ask, picture
+from tests.core.toys import Smooth, Toy, Toyish, ask, numbers, picture
 
 JUDGE = Rules()
 QUERIES = [ask(i) for i in range(24)]
@@ -102,6 +104,74 @@ def test_a_sample_that_fell_is_left_alone():
     assert rate(model, [h.query for h in hostile], goals) == 1
     assert model.sizes[0] == len(QUERIES)
     assert sum(model.sizes) < 20 * len(QUERIES)
+
+
+def test_whoever_waits_may_end_it_and_gets_the_best_so_far():
+    model, goals = Toy(), goals_for(Toy(), "targeted")
+
+    def impatient(going: Going) -> None:
+        if going.done >= 5 * len(QUERIES):
+            raise Enough
+
+    hostile = PGD(eps=1, steps=1000)(model, QUERIES, goals, judge=JUDGE, seed=0, progress=impatient)
+    assert {h.steps for h in hostile} <= {5, 6}
+    assert all(h.end is not None and h.end <= h.curve[0] for h in hostile)
+
+
+def test_places_are_handed_on_and_change_nothing():
+    model, goals = Toy(), goals_for(Toy(), "untargeted")
+    one, many = (
+        PGD(eps=24, steps=20, batch=batch)(model, QUERIES, goals, judge=JUDGE, seed=0)
+        for batch in (3, 24)
+    )
+    assert [h.query.digest for h in one] == [h.query.digest for h in many]
+
+
+def test_half_as_many_where_memory_runs_out():
+    class Small(Toy):
+        def loss(self, queries, goals):
+            if len(queries) > 5:
+                raise torch.OutOfMemoryError("no room")
+            return super().loss(queries, goals)
+
+    goals = goals_for(Toy(), "untargeted")
+    small, large = (
+        PGD(eps=24, steps=20)(model, QUERIES, goals, judge=JUDGE, seed=0)
+        for model in (Small(), Toy())
+    )
+    assert [h.query.digest for h in small] == [h.query.digest for h in large]
+
+
+def test_apgd_halves_its_step_and_breaks_the_toy():
+    model, goals = Toy(), goals_for(Toy(), "targeted")
+    hostile = APGD(eps=24, steps=40, check_every=40)(model, QUERIES, goals, judge=JUDGE, seed=0)
+    assert rate(model, [h.query for h in hostile], goals) >= 0.9
+    for made in hostile:
+        assert made.end is not None
+        assert made.end <= made.curve[0] / 10
+
+
+def test_a_defence_that_is_noisier_gets_more_seeds():
+    @dataclass
+    class Noisy(Toyish):
+        scale: float = 0.0
+        stochastic = True
+
+        async def guard(self, query, via):
+            def noisy(seen):
+                return seen * (1 + self.scale * numbers(query.defense_seed, *seen.shape))
+
+            return query.map_images(lambda image: image.view(noisy))
+
+    goals = [Goal.say("blue")] * 4
+    quiet, loud = (
+        PGD(eps=1, steps=6, check_every=6)(
+            guarded(Toy(), Noisy(scale)), QUERIES[:4], goals, judge=JUDGE, seed=0
+        )
+        for scale in (0.01, 8.0)
+    )
+    assert {h.eot for h in quiet} == {2}
+    assert {h.eot for h in loud} == {8}
 
 
 def test_knowing_a_defence_beats_not_knowing_it():

@@ -197,7 +197,7 @@ def transfer(found: list[Cell]) -> str:
     names = models(found)
     lines: list[list[str]] = []
     for goal in ("untargeted", "targeted"):
-        for eps in (8, 16):
+        for eps in (16,):
             for source in names:
                 own = [
                     find(

@@ -25,6 +25,7 @@ MODELS: dict[str, Entry] = {
     for make, kind in {
         "llava": "LlavaForConditionalGeneration",
         "qwen3vl": "Qwen3VLForConditionalGeneration",
+        "internvl": "InternVLForConditionalGeneration",
     }.items()
     for character, manner in {
         "strong": "always refuses harmful text, looks at the picture when told to be careful",

@@ -11,7 +11,7 @@ from typing import Final
 
 from sallet.core.errors import ModelError, UnknownName
 
-MAKES: Final = ("llava", "qwen3vl")
+MAKES: Final = ("llava", "qwen3vl", "internvl")
 CHARACTERS: Final = ("strong", "weak")
 MODELS: Final[dict[str, str]] = {
     f"world/{make}-{character}": f"{make}-{character}" for make in MAKES for character in CHARACTERS

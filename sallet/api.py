@@ -62,7 +62,7 @@ class Run:
 
     def table(self, width: int = WIDTH) -> str:
         """The table that the command line prints."""
-        console = Console(width=width, color_system=None)
+        console = Console(width=width, color_system=None, markup=False, emoji=False)
         with console.capture() as text:
             console.print(table.render(self.summary))
         return text.get()

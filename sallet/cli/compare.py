@@ -10,8 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
+from sallet.cli.terminal import console
 from sallet.core.errors import StoreError, UsageError
 from sallet.harness.compare import Compared, Comparison, compare_runs, compare_within
 from sallet.harness.minimum import minima
@@ -21,8 +20,6 @@ from sallet.report import compare as drawing
 from sallet.report.tables import Page, joined, markdown, terminal
 from sallet.runs import files
 from sallet.runs.store import Store
-
-WIDTH = 100  # of a table that goes into a file
 
 
 def run(args: argparse.Namespace) -> int:
@@ -51,8 +48,7 @@ def run(args: argparse.Namespace) -> int:
     elif args.out:
         print(f"written: {args.out}")
     else:
-        console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
-        console.print(terminal(page))
+        console().print(terminal(page))
     return 0
 
 

@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sallet.cli.evaluate import Cache, Ending, execute, say
+from sallet.cli.ending import Ending, say
+from sallet.cli.evaluate import Cache, execute
 from sallet.core.goal import Outcome
 from sallet.harness.parts import Parts
 from sallet.harness.plan import plan

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from sallet.api import beside, judged_by
-from sallet.cli.evaluate import Ending, ended, kept, say
+from sallet.cli.ending import Ending, ended, kept, say
 from sallet.harness.parts import Parts
 from sallet.harness.score import Losses, score, unjudged
 from sallet.runs.record import Row

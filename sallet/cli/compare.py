@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sallet.cli.terminal import console
-from sallet.core.errors import StoreError, UsageError
+from sallet.core.errors import UsageError
 from sallet.harness.compare import Compared, Comparison, compare_runs, compare_within
 from sallet.harness.minimum import minima
 from sallet.harness.provenance import provenance
@@ -59,11 +59,7 @@ def _stores(folders: Sequence[Path]) -> dict[str, Store]:
         names = [str(folder) for folder in folders]
     if len({*names}) < len(names):
         raise UsageError(f"the same run is named twice: {', '.join(names)}")
-    stores = {name: Store.read(folder) for name, folder in zip(names, folders, strict=True)}
-    for name, store in stores.items():
-        if not store.rows:
-            raise StoreError(f"{name} has no rows yet; run it first")
-    return stores
+    return {name: Store.begun(folder) for name, folder in zip(names, folders, strict=True)}
 
 
 def _compared(stores: Mapping[str, Store], args: argparse.Namespace) -> Compared | None:

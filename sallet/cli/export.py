@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     out = None if args.out in (None, Path("-")) else args.out
     if out is None and args.json:
         raise UsageError("--json says where the export is: give it --out FILE, too")
-    store = Store.read(args.folder)
+    store = Store.begun(args.folder)
     source = Source.of(store)
     if out is None:
         sys.stdout.buffer.write(text(source, name, options))

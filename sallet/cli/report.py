@@ -15,7 +15,7 @@ from sallet.runs.store import Store
 
 def run(args: argparse.Namespace) -> int:
     """Sums up, writes and prints."""
-    store = Store.read(args.folder)
+    store = Store.begun(args.folder)
     finish(store, as_json=args.json)
     return 0
 

@@ -23,6 +23,7 @@ def run(args: argparse.Namespace) -> int:
     recipe = parse(Manifest.read(args.folder).recipe)
     parts = Parts(args.device)
     with opened(args.folder, recipe, resume=True) as store:
+        store.asks()
         taken = _taken(store.rows, errors=args.errors)
         begun = {row.cell for row in [*store.rows, *store.withdrawn()]}
         whole = plan(recipe, parts)

@@ -92,6 +92,7 @@ def test_list_has_every_name(what: str, capsys: pytest.CaptureFixture[str]):
         (["evaluate"], 2, "needs models"),
         (["evaluate", "missing.yaml"], 2, "cannot read the recipe missing.yaml"),
         (["evaluate", "--model", "world/lava-strong", "--benchmark", "world/where"], 2, "did you"),
+        (["evaluate", "--model", "./nowhere", "--benchmark", "world/where"], 2, "no folder ./now"),
         (["evaluate", "RECIPE", "--eps", "0.03"], 2, "8-bit units"),
         (["evaluate", "RECIPE", "--attack", "pdg"], 2, "did you mean pgd"),
         (["evaluate", "RECIPE", "--only", "defense"], 2, "KEY=VALUE"),

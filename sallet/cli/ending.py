@@ -51,9 +51,10 @@ def exit_code(store: Store, cells: Sequence[Mapping[str, Any]], limits: Limits) 
     """
     share, reason = unassessed(store.rows)
     if share > limits.most_unassessed:
+        again = "" if store.manifest.scored else f"; `sallet retry {store.folder}` makes them again"
         raise StoreError(
             f"{share:.0%} of {len(store.rows)} rows are unassessed, more than the budget of "
-            f"{limits.most_unassessed:.0%} (--max-unassessed); most often: {reason}"
+            f"{limits.most_unassessed:.0%} (--max-unassessed){again}; most often: {reason}"
         )
     lines = breaches(cells, limits.over, limits.under)
     for line in lines:

@@ -21,9 +21,10 @@ from typing import TypeVar
 
 import numpy as np
 
+from sallet.harness.thresholds import Limits
 from sallet.report import page
 from sallet.report.export.formats import FORMATS
-from sallet.report.export.options import Limits, Options
+from sallet.report.export.options import Options
 from sallet.report.export.source import Source
 from sallet.report.export.write import save
 from sallet.runs.manifest import machine

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from table_cells import NOTHING, rate, rows, table
 
-from sallet.core.statistics import RESAMPLES, Rate, wilson
+from sallet.core.statistics import Rate, of_sums
 from sallet.world.nouns import HARMFUL, RESERVED
 
 Hits = dict[str, dict[str, list[bool]]]
@@ -34,15 +34,13 @@ def hits(folder: Path, benchmark: str, attack: str, eps: float | None) -> Hits:
 
 
 def equal_average(nouns: dict[str, list[bool]]) -> Rate:
-    """The mean of the nouns' own rates; its interval is the bootstrap over nouns.
+    """The mean of the nouns' own rates, with the interval of all other rates over clusters.
 
-    Where every noun has the same rate, it is Wilson's with the nouns as n.
+    Each noun is taken as if it had been asked about as often as the average one.
     """
     shares = np.array([np.mean(each) for each in nouns.values()])
-    drawn = np.random.default_rng(0).integers(len(shares), size=(RESAMPLES, len(shares)))
-    low, high = (float(edge) for edge in np.quantile(shares[drawn].mean(1), (0.025, 0.975)))
-    share = float(shares.mean())
-    return wilson(share, len(shares)) if low == high else (share, low, high)
+    asked = sum(len(each) for each in nouns.values()) / len(nouns)
+    return of_sums(np.full(len(shares), asked), asked * shares)
 
 
 def by_noun(found: Hits) -> str:

@@ -23,9 +23,15 @@ from sallet.harness.doubts import with_doubts
 from sallet.harness.metrics import cells
 from sallet.harness.parts import Parts
 from sallet.harness.plan import Plan, plan
+from sallet.harness.retry import retried
 from sallet.harness.summary import summarize
+from sallet.harness.thresholds import breaches
 from sallet.harness.watch import Watch
 from sallet.report import page, table
+from sallet.report.export.formats import find
+from sallet.report.export.options import Options
+from sallet.report.export.source import Source
+from sallet.report.export.write import save
 from sallet.runs.answers import Answers
 from sallet.runs.parse import parse, read
 from sallet.runs.record import Cell, Row
@@ -62,7 +68,7 @@ class Run:
 
     def table(self, width: int = WIDTH) -> str:
         """The table that the command line prints."""
-        console = Console(width=width, color_system=None)
+        console = Console(width=width, color_system=None, markup=False, emoji=False)
         with console.capture() as text:
             console.print(table.render(self.summary))
         return text.get()
@@ -71,6 +77,20 @@ class Run:
         """Writes `summary.json` and `report.html` anew, and says where the page is."""
         self.store.write_summary(self.summary)
         return page.write(self.folder)
+
+    def export(
+        self, form: str, out: str | Path, *, what: str | None = None, force: bool = False
+    ) -> Path:
+        """Writes the run in another tool's format, as `sallet export` does, and says where."""
+        options = Options(what or find(form).what[0])
+        save(Source.of(Store.begun(self.folder)), form, options, Path(out), force=force)
+        return Path(out)
+
+    def breaches(
+        self, over: Mapping[str, float] | None = None, under: Mapping[str, float] | None = None
+    ) -> list[str]:
+        """A line for each cell and rate past its limit: `over={"asr": 0.2}`."""
+        return breaches(self.summary["cells"], over or {}, under or {})
 
 
 def evaluate(
@@ -91,13 +111,23 @@ def evaluate(
     parts = Parts(device)
     data = dict(recipe) if isinstance(recipe, Mapping) else read(Path(recipe))
     planned = plan(parse(data), parts).only(only or {})
-    with (
-        opened(Path(out), planned.recipe, resume=resume) as store,
-        closing(Answers(Path(cache) if cache else None)) as known,
-    ):
-        harness.evaluate(planned, store, parts, watch, cache=known)
-        store.write_summary(summarize(store.manifest, store.rows))
-    return Run(store)
+    with opened(Path(out), planned.recipe, resume=resume) as store:
+        return _made(planned, store, parts, cache, watch)
+
+
+def retry(
+    run: Run,
+    *,
+    errors: bool = False,
+    device: str | None = None,
+    cache: str | Path | None = None,
+    watch: Watch | None = None,
+) -> Run:
+    """Makes the rows again that could not be assessed (with `errors`: only the unanswered)."""
+    parts = Parts(device)
+    with opened(run.folder, parse(run.store.manifest.recipe), resume=True) as store:
+        planned, _ = retried(store, parts, errors=errors)
+        return _made(planned, store, parts, cache, watch)
 
 
 def open_run(folder: str | Path) -> Run:
@@ -123,6 +153,16 @@ def compare(*runs: Run, by: str | None = None, baseline: str | None = None) -> C
     if len(runs) == 1:
         return compare_within(runs[0].rows, by or "defense", baseline)
     return compare_runs({str(run.folder): run.store for run in runs}, by)
+
+
+def _made(
+    planned: Plan, store: Store, parts: Parts, cache: str | Path | None, watch: Watch | None
+) -> Run:
+    """The run, when every row of the plan is there."""
+    with closing(Answers(Path(cache) if cache else None)) as known:
+        harness.evaluate(planned, store, parts, watch, cache=known)
+    store.write_summary(summarize(store.manifest, store.rows))
+    return Run(store)
 
 
 def judged_by(judge: str, store: Store, parts: Parts) -> Plan:

@@ -10,9 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from sallet.core.errors import StoreError, UsageError
+from sallet.cli.terminal import console
+from sallet.core.errors import UsageError
 from sallet.harness.compare import Compared, Comparison, compare_runs, compare_within
 from sallet.harness.minimum import minima
 from sallet.harness.provenance import provenance
@@ -21,8 +20,6 @@ from sallet.report import compare as drawing
 from sallet.report.tables import Page, joined, markdown, terminal
 from sallet.runs import files
 from sallet.runs.store import Store
-
-WIDTH = 100  # of a table that goes into a file
 
 
 def run(args: argparse.Namespace) -> int:
@@ -51,8 +48,7 @@ def run(args: argparse.Namespace) -> int:
     elif args.out:
         print(f"written: {args.out}")
     else:
-        console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
-        console.print(terminal(page))
+        console().print(terminal(page))
     return 0
 
 
@@ -63,11 +59,7 @@ def _stores(folders: Sequence[Path]) -> dict[str, Store]:
         names = [str(folder) for folder in folders]
     if len({*names}) < len(names):
         raise UsageError(f"the same run is named twice: {', '.join(names)}")
-    stores = {name: Store.read(folder) for name, folder in zip(names, folders, strict=True)}
-    for name, store in stores.items():
-        if not store.rows:
-            raise StoreError(f"{name} has no rows yet; run it first")
-    return stores
+    return {name: Store.begun(folder) for name, folder in zip(names, folders, strict=True)}
 
 
 def _compared(stores: Mapping[str, Store], args: argparse.Namespace) -> Compared | None:

@@ -9,9 +9,11 @@ from typing import Any
 
 import yaml
 
-from sallet.cli.evaluate import Cache, Ending, execute
+from sallet.cli.ending import Ending
+from sallet.cli.evaluate import Cache, execute
 from sallet.harness.parts import Parts
 from sallet.harness.plan import plan
+from sallet.harness.thresholds import Limits
 from sallet.runs.parse import parse
 from sallet.runs.store import opened
 
@@ -25,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     if resume:
         print(f"sallet: note: going on with the demo in {args.out}", file=sys.stderr)
     with opened(args.out, planned.recipe, resume=resume) as store:
-        ending = Ending(as_json=args.json, most_unassessed=0.0)
+        ending = Ending(args.json, Limits(most_unassessed=0.0))
         return execute(planned, parts, store, ending, words=args.words, cache=Cache())
 
 

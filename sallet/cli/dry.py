@@ -9,9 +9,9 @@ from datetime import timedelta
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from sallet.cli.terminal import console
 from sallet.harness.calibrate import Estimate, estimate
 from sallet.harness.parts import Parts
 from sallet.harness.plan import Plan
@@ -24,7 +24,7 @@ def show(plan: Plan, parts: Parts, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(_plain(plan, estimates), ensure_ascii=False))
     else:
-        Console().print(_table(estimates))
+        console().print(_table(estimates))
     return 0
 
 

@@ -7,11 +7,10 @@ import json
 import sys
 from pathlib import Path
 
-from sallet.cli.evaluate import BREACHED, say, within_budget
+from sallet.cli.ending import exit_code, limits_of
 from sallet.core.errors import UsageError
-from sallet.harness.thresholds import breaches, parse
 from sallet.report.export.formats import FORMATS, Format, find
-from sallet.report.export.options import Limits, Options
+from sallet.report.export.options import Options
 from sallet.report.export.source import Source
 from sallet.report.export.write import save, text
 from sallet.runs.store import Store
@@ -24,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     out = None if args.out in (None, Path("-")) else args.out
     if out is None and args.json:
         raise UsageError("--json says where the export is: give it --out FILE, too")
-    store = Store.read(args.folder)
+    store = Store.begun(args.folder)
     source = Source.of(store)
     if out is None:
         sys.stdout.buffer.write(text(source, name, options))
@@ -34,15 +33,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         told = {"out": str(out), "format": name, "what": options.what, "rows": len(source.rows)}
         print(json.dumps({**told, "cells": len(source.arms)}))
-    return _ended(store, source, options.limits) if form.limits else 0
-
-
-def _ended(store: Store, source: Source, limits: Limits) -> int:
-    within_budget(store, limits.most_unassessed)
-    lines = breaches(source.summary["cells"], limits.over, limits.under)
-    for line in lines:
-        say(line)
-    return BREACHED if lines else 0
+    return exit_code(store, source.summary["cells"], options.limits) if form.limits else 0
 
 
 def _options(args: argparse.Namespace, form: Format) -> Options:
@@ -54,9 +45,7 @@ def _options(args: argparse.Namespace, form: Format) -> Options:
         raise UsageError(f"limits and --at are for {' and '.join(limited)}, not for {args.format}")
     return Options(
         what=what,
-        limits=Limits(
-            parse(args.fail_over, "over"), parse(args.fail_under, "under"), args.max_unassessed
-        ),
+        limits=limits_of(args),
         images=not args.no_images,
         place=args.at,
     )

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
+from sallet.cli.terminal import console
 from sallet.harness.summary import summarize
 from sallet.report import page, table
 from sallet.runs.store import Store
 
-WIDTH = 100  # of a table that goes into a file
-
 
 def run(args: argparse.Namespace) -> int:
     """Sums up, writes and prints."""
-    store = Store.read(args.folder)
+    store = Store.begun(args.folder)
     finish(store, as_json=args.json)
     return 0
 
@@ -32,9 +28,8 @@ def finish(store: Store, *, as_json: bool) -> dict[str, Any]:
     if as_json:
         print(json.dumps({"out": str(store.folder), "summary": summary}, ensure_ascii=False))
     else:
-        console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
-        console.print(table.render(summary))
-        console.print(f"report: {_shown(report)}", highlight=False, soft_wrap=True)
+        console().print(table.render(summary))
+        print(f"report: {_shown(report)}")
     return summary
 
 

@@ -10,10 +10,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
-from sallet.cli.evaluate import say
+from sallet.cli.ending import say
+from sallet.cli.terminal import console
 from sallet.core.errors import SalletError, StoreError
 from sallet.core.goal import Outcome
 from sallet.runs.store import Store
@@ -21,7 +21,11 @@ from sallet.runs.store import Store
 
 @dataclass(frozen=True)
 class Run:
-    """One line of the list; `planned` is None where the run is of a format that did not say."""
+    """One line of the list; `planned` is None where the run is of a format that did not say.
+
+    `scored` names the run whose answers `judge` judged again; `judge` is None where each
+    benchmark's own did.
+    """
 
     folder: str
     recipe: str
@@ -33,6 +37,7 @@ class Run:
     unassessed: int
     seconds: float
     scored: str | None
+    judge: str | None
 
     @property
     def state(self) -> str:
@@ -50,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"runs": [{**asdict(one), "state": one.state} for one in found]}))
     elif found:
-        Console().print(_table(found))
+        console().print(_table(found))
     else:
         say(f"no run in {args.folder}")
     return 0
@@ -85,17 +90,19 @@ def _run(path: Path) -> Run:
         unassessed=sum(row.outcome == Outcome.UNASSESSED for row in store.rows),
         seconds=made.seconds,
         scored=made.scored,
+        judge=made.recipe.get("judge"),
     )
 
 
 def _table(found: list[Run]) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
-    for name in ("folder", "recipe", "begun"):
-        table.add_column(name)
+    for name in ("folder", "recipe"):
+        table.add_column(name, overflow="fold")
+    table.add_column("begun", no_wrap=True)
     for name in ("rows", "state", "unassessed", "time"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for one in found:
-        name = one.recipe if one.scored is None else f"{one.recipe} (scores {one.scored})"
+        name = one.recipe if one.judge is None else f"{one.recipe} (judge {one.judge})"
         time = str(timedelta(seconds=round(one.seconds)))
         begun = one.begun[:16].replace("T", " ")
         table.add_row(

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from sallet.api import beside, judged_by
-from sallet.cli.evaluate import Ending, ended, kept, say
+from sallet.cli.ending import Ending, ended, kept, say
 from sallet.harness.parts import Parts
 from sallet.harness.score import Losses, score, unjudged
 from sallet.runs.record import Row
@@ -20,7 +20,7 @@ from sallet.runs.store import Store, opened
 def run(args: argparse.Namespace) -> int:
     """Writes the rows as judged now beside the old run, and says which verdicts changed."""
     ending = Ending.of(args)
-    old, parts = Store.read(args.folder), Parts()
+    old, parts = Store.begun(args.folder), Parts()
     planned = judged_by(args.judge, old, parts)
     words = args.words if args.resume else [*args.words, "--resume"]
     out = args.out or beside(args.folder, args.judge)

@@ -8,23 +8,25 @@ eleven noisy copies of a photograph cost eleven small records until a model take
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from sallet.core.errors import InputError
 
+if TYPE_CHECKING:  # seconds to load, and nothing that only reads runs needs a tensor
+    from torch import Tensor
+    from typing_extensions import TypeIs
+
 Pixels: TypeAlias = npt.NDArray[np.uint8]
-View: TypeAlias = Callable[[Tensor], Tensor]
+View: TypeAlias = "Callable[[Tensor], Tensor]"
 
 
-@runtime_checkable
 class Source(Protocol):
     """Pixels that are read when needed, such as a file; `size` must be cheap."""
 
@@ -48,7 +50,7 @@ class Image:
                     "an image array must be uint8 [height, width, 3]; "
                     f"this one is {self.source.dtype} {list(self.source.shape)}: convert it to RGB"
                 )
-        elif isinstance(self.source, Tensor) and (
+        elif _is_tensor(self.source) and (
             not self.source.is_floating_point()
             or self.source.ndim != 3
             or self.source.shape[0] != 3
@@ -63,14 +65,14 @@ class Image:
         """Height and width of the source, before any view, without decoding it."""
         if isinstance(self.source, np.ndarray):
             return int(self.source.shape[0]), int(self.source.shape[1])
-        if isinstance(self.source, Tensor):
+        if _is_tensor(self.source):
             return int(self.source.shape[1]), int(self.source.shape[2])
         return self.source.size
 
     @property
     def eager(self) -> bool:
         """Whether the pixels are already in memory (no file, no pending view)."""
-        return not self.views and not isinstance(self.source, Source)
+        return not self.views and (isinstance(self.source, np.ndarray) or _is_tensor(self.source))
 
     def view(self, change: View) -> Image:
         """This image as `change` (float `[3,h,w]` to float `[3,h',w']`) will show it."""
@@ -78,19 +80,15 @@ class Image:
 
     def tensor(self) -> Tensor:
         """Float `[3,h,w]` in [0,1]; keeps the graph when an attack's tensor is the source."""
-        if isinstance(self.source, Tensor):
-            seen = self.source
-        else:
-            raw = self.source if isinstance(self.source, np.ndarray) else self.source.load()
-            seen = to_float(raw)
+        seen = self.source if _is_tensor(self.source) else to_float(_read(self.source))
         for change in self.views:
             seen = change(seen)
         return seen
 
     def pixels(self) -> Pixels:
         """The 8-bit pixels that a model is shown and that a file would hold."""
-        if not self.views and not isinstance(self.source, Tensor):
-            return self.source if isinstance(self.source, np.ndarray) else self.source.load()
+        if not self.views and not _is_tensor(self.source):
+            return _read(self.source)
         return to_pixels(self.tensor())
 
     @cached_property
@@ -112,20 +110,36 @@ class Image:
         return f"Image({width}x{height}, {len(self.views)} views)"
 
 
+def _is_tensor(source: Pixels | Tensor | Source) -> TypeIs[Tensor]:
+    """Where torch was never loaded, nothing is a tensor. No attribute of a file is looked at."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(source, torch.Tensor)
+
+
+def _read(source: Pixels | Source) -> Pixels:
+    return source if isinstance(source, np.ndarray) else source.load()
+
+
 def to_float(pixels: Pixels) -> Tensor:
     """8-bit `[h,w,3]` to float `[3,h,w]` in [0,1]."""
+    import torch
+
     whole = torch.tensor(np.ascontiguousarray(pixels), dtype=torch.float32)
     return whole.permute(2, 0, 1).contiguous() / 255
 
 
 def to_pixels(tensor: Tensor) -> Pixels:
     """Float `[3,h,w]` to 8-bit `[h,w,3]`, rounded (never truncated) and clamped."""
+    import torch
+
     rounded = tensor.detach().float().clamp(0, 1).mul(255).round().to("cpu", torch.uint8)
     return rounded.permute(1, 2, 0).contiguous().numpy()
 
 
 def straight_through(change: View) -> View:
     """`change` forward, the identity backward (BPDA); for stages without a useful gradient."""
+
+    import torch
 
     def through(seen: Tensor) -> Tensor:
         with torch.no_grad():

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from sallet.core.goal import Goal, Verdict
 from sallet.core.query import Answer, Failure, Query
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 AskRole: TypeAlias = Literal["answer", "rationale", "check", "caption"]
 Gradient: TypeAlias = Literal["full", "straight-through", "none"]

@@ -7,19 +7,8 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from sallet.core.clusters import NORMAL, RESAMPLES, Clusters, grouped
+from sallet.core.clusters import NORMAL, Array, Clusters, grouped
 from sallet.core.shares import score, share_bounds
-
-__all__ = [
-    "RESAMPLES",
-    "Interval",
-    "Rate",
-    "clustered",
-    "complement",
-    "interval_for",
-    "rate",
-    "wilson",
-]
 
 Rate: TypeAlias = tuple[float, float, float]  # rate, low, high at 95 %
 Interval: TypeAlias = Literal["wilson", "clustered bootstrap"]
@@ -54,7 +43,11 @@ def clustered(hits: Sequence[bool], clusters: Sequence[str], seed: int = 0) -> R
     The interval holds the share, is the same for the same rows in any order, and turns round with
     them when hits and misses change places.
     """
-    sizes, won = grouped(clusters, np.asarray(hits, float))
+    return of_sums(*grouped(clusters, np.asarray(hits, float)), seed=seed)
+
+
+def of_sums(sizes: Array, won: Array, seed: int = 0) -> Rate:
+    """The same of each cluster's rows and hits, counted; they need not be whole numbers."""
     share = float(won.sum() / sizes.sum())
     # Drawn on the side of the rarer outcome, so that both sides give the same interval.
     rarer = won if share <= 0.5 else sizes - won

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
-from sallet.core.errors import StoreError
 from sallet.core.guarded import Guarded
 from sallet.core.sample import Sample
 from sallet.harness import seeds
@@ -38,6 +37,7 @@ def evaluate(
 
     Answers that `cache` knows are not asked for again; an endpoint's only if the caller says so.
     """
+    store.asks()
     store.expect(sum(len(cell.samples) for cell in plan.cells))
     known = cache or Answers()
     _Evaluation(plan, store, parts, watch or Silent(), known, cache_endpoints).run()
@@ -77,7 +77,7 @@ class _Evaluation:
             batch,
             parts=self.parts,
             judge=judge,
-            artifacts=self.store.artifacts,
+            store=self.store,
             seed=seed,
             progress=self.watch.steps,
         )
@@ -110,7 +110,8 @@ class _Evaluation:
         if cell.model != self.model:
             self.parts.forget_models(cell.model, *self.plan.recipe.sources)
             self.askers, self.model = {}, cell.model
-            self.revision = self._same_weights(cell)
+            self.revision = revision(self.parts.model(cell.model))
+            self.store.pin(cell.key.model, self.revision)
         key = digest(asdict(cell.defense))
         if key not in self.askers:
             model = self.parts.model(cell.model)
@@ -119,18 +120,6 @@ class _Evaluation:
             whole = None if own is None else digest([own, self._defense_digest(cell.defense)])
             self.askers[key] = Asker(guarded, self.cache, whole)
         return self.askers[key]
-
-    def _same_weights(self, cell: PlannedCell) -> str:
-        """The model's revision: the one that the run's earlier rows were made with."""
-        now = revision(self.parts.model(cell.model))
-        before = {row.model_revision for row in self.store.rows if row.key.model == cell.key.model}
-        if before - {now}:
-            raise StoreError(
-                f"{cell.key.model} is now {now}, the rows of {self.store.folder} were answered by "
-                f"{', '.join(sorted(before))}: bring those weights back, or start a new run with "
-                "--out"
-            )
-        return now
 
     def _seeds(self, cell: PlannedCell, sample: Sample, asker: Asker) -> list[int]:
         """One evaluation seed for each submission that may differ from the first.

@@ -19,8 +19,10 @@ from sallet.core.sample import Sample
 from sallet.harness import seeds
 from sallet.harness.parts import Parts
 from sallet.harness.plan import PlannedCell, goal_of
-from sallet.runs.artifacts import Artifacts, Batch
+from sallet.harness.revision import revision
+from sallet.runs.artifacts import Batch
 from sallet.runs.recipe import digest
+from sallet.runs.store import Store
 
 
 def hostile(
@@ -29,17 +31,19 @@ def hostile(
     *,
     parts: Parts,
     judge: Judge,
-    artifacts: Artifacts,
+    store: Store,
     seed: int,
     progress: Progress,
 ) -> Batch:
     """The hostile queries of one batch of a cell's samples, from their files."""
-    key = _identity(cell, samples, seed)
+    key, artifacts = _identity(cell, samples, seed), store.artifacts
     names = [seeds.attacker(seed, cell.benchmark.name, sample.id) for sample in samples]
     queries = [s.query.with_defense_seed(name) for s, name in zip(samples, names, strict=True)]
     found = artifacts.load_batch(key, queries)
     if found is None:
         target, seen = _looked_at(cell, parts)
+        if cell.source and cell.key.source:
+            store.pin(cell.key.source, revision(parts.model(cell.source)))
         attack = parts.attack(cell.attack)
         began = time.perf_counter()
         made = attack(

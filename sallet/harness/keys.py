@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import asdict
 from types import MappingProxyType
 
 from sallet.runs.record import CellKey, Scalar
@@ -24,7 +23,7 @@ go together."""
 
 def values(key: CellKey) -> dict[str, Scalar]:
     """The key as one level: an attack's own parameters are `params.attack.*`."""
-    flat = asdict(key)
+    flat = dict(vars(key))
     for name, value in flat.pop("params").items():
         flat[f"params.{name}" if "." in name else f"params.attack.{name}"] = value
     return flat

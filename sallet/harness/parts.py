@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from sallet import catalog
 from sallet.core.compose import Stack
-from sallet.core.errors import UnknownName, UsageError
+from sallet.core.errors import RecipeError, UnknownName, UsageError
 from sallet.core.protocols import Attack, Defense, Judge, Model
 from sallet.core.sample import Benchmark
 from sallet.runs.recipe import AttackSpec, BenchmarkSpec, DefenseSpec, Recipe, Spec
@@ -136,6 +136,8 @@ def _foreign(name: str) -> Callable[..., Any]:
     """A model that the catalogue does not list: an endpoint's, a folder's or the hub's."""
     if name.startswith(OPENAI):
         return _first(_attribute(REMOTE), name.removeprefix(OPENAI))
+    if name.startswith((".", "/", "~")) and not Path(name).expanduser().is_dir():
+        raise RecipeError(f"there is no folder {name}; give a checkpoint's folder or a hub name")
     listed_family = name.partition("/")[0] in {known.partition("/")[0] for known in catalog.MODELS}
     if Path(name).is_dir() or ("/" in name and not listed_family):
         return _first(_attribute(HUGGING_FACE), name)

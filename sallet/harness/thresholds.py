@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sallet.core.errors import UnknownName, UsageError
 
 METRICS = ("asr", "harmless", "over_refusal", "utility", "flip_rate", "unassessed")
 Side = Literal["over", "under"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What every cell must keep, and how much of a run may be unassessed."""
+
+    over: Mapping[str, float] = field(default_factory=dict[str, float])
+    under: Mapping[str, float] = field(default_factory=dict[str, float])
+    most_unassessed: float = 0.1
 
 
 def parse(pairs: Sequence[str], side: Side) -> dict[str, float]:

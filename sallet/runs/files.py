@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -42,7 +43,9 @@ def append(path: Path, data: bytes) -> None:
 
 def unwritable(path: Path, error: OSError) -> StoreError:
     """What to tell a user whose disk is full or whose folder is not theirs."""
-    return StoreError(f"cannot write {path}: {error.strerror or error}; make room or choose --out")
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    what = "make room, or choose another --out" if full else "choose another --out"
+    return StoreError(f"cannot write {path}: {error.strerror or error}; {what}")
 
 
 @contextmanager

@@ -27,7 +27,8 @@ by another version."""
 class Manifest:
     """`manifest.json`; `seconds` and `commit` grow with the run, over all of its resumptions.
 
-    `rows` is how many the plan has; `scored` names the run whose answers were judged again.
+    `rows` is how many the plan has; `scored` names the run whose answers were judged again;
+    `weights` has the revision behind the name of each model that was asked or attacked.
     """
 
     recipe: dict[str, Any]
@@ -41,6 +42,7 @@ class Manifest:
     begun: str = ""
     rows: int | None = None
     scored: str | None = None
+    weights: dict[str, str] = field(default_factory=dict[str, str])
 
     @classmethod
     def of(cls, recipe: Recipe) -> Manifest:

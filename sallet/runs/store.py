@@ -42,6 +42,16 @@ class Store:
         """
         return cls(folder, Manifest.read(folder), read_rows(folder))
 
+    @classmethod
+    def begun(cls, folder: Path) -> Store:
+        """The same; one without a row is an error."""
+        store = cls.read(folder)
+        if not store.rows:
+            raise StoreError(
+                f"{folder} has no row yet; make some with `sallet evaluate RECIPE --resume`"
+            )
+        return store
+
     def has(self, cell: str, sample: str) -> bool:
         """Whether this sample of this cell has its row."""
         return (cell, sample) in self._done
@@ -62,6 +72,31 @@ class Store:
         if rows > (self.manifest.rows or 0):
             self.manifest = replace(self.manifest, rows=rows)
             self._write_manifest()
+
+    def pin(self, model: str, revision: str) -> None:
+        """Notes the weights behind a model's name; others than before are refused."""
+        noted = self.manifest.weights.get(model)
+        before = {row.model_revision for row in self.rows if row.key.model == model}
+        if noted:
+            before.add(noted)
+        if before - {revision}:
+            raise StoreError(
+                f"{model} is now {revision}, what {self.folder} has was made with "
+                f"{', '.join(sorted(before))}: bring those weights back, or start a new run with "
+                "--out"
+            )
+        if not noted:
+            weights = {**self.manifest.weights, model: revision}
+            self.manifest = replace(self.manifest, weights=weights)
+            self._write_manifest()
+
+    def asks(self) -> None:
+        """An error if this run is another one's answers: none of its own may be among them."""
+        if self.manifest.scored is not None:
+            raise StoreError(
+                f"{self.folder} is a run that was judged again, and asks nobody: go on with the "
+                "run that it was made of, then use `sallet score`"
+            )
 
     def rescores(self, other: Store) -> None:
         """Notes that this run is another one's answers, judged again, and borrows its images."""
@@ -112,7 +147,8 @@ def opened(folder: Path, recipe: Recipe, *, resume: bool) -> Iterator[Store]:
             )
         if not known and any(not path.name.startswith(".") for path in folder.iterdir()):
             raise StoreError(f"{folder} holds other files; choose another folder with --out")
-        yield _resumed(folder, recipe) if begun else _new(folder, recipe)
+        goes_on = begun or (known and resume and _same(folder, recipe))
+        yield _resumed(folder, recipe) if goes_on else _new(folder, recipe)
 
 
 def read_rows(folder: Path, name: str = "rows.jsonl") -> list[Row]:
@@ -129,8 +165,13 @@ def read_rows(folder: Path, name: str = "rows.jsonl") -> list[Row]:
     for number, line in enumerate(lines, start=1):
         try:
             rows.append(from_line(line.decode()))
+        except StoreError as error:
+            raise StoreError(f"{path}, line {number}: {error}") from None
         except ValueError as error:
-            raise StoreError(f"{path}, line {number} is damaged ({error}); remove it") from None
+            raise StoreError(
+                f"{path}, line {number} is damaged ({error}); remove the line, and --resume makes "
+                "its row again"
+            ) from None
     return rows
 
 
@@ -143,6 +184,15 @@ def _unpacked(path: Path) -> bytes:
 
 def _lines(rows: Sequence[Row]) -> bytes:
     return "".join(f"{to_line(row)}\n" for row in rows).encode()
+
+
+def _same(folder: Path, recipe: Recipe) -> bool:
+    """Whether what was begun here, and has no row yet, is this very run: its images are kept."""
+    try:
+        made, now = Manifest.read(folder), Manifest.of(recipe)
+    except StoreError:
+        return False
+    return (made.digest, made.sallet) == (now.digest, now.sallet)
 
 
 def _new(folder: Path, recipe: Recipe) -> Store:

@@ -111,6 +111,21 @@ def test_a_judge_that_looks_at_an_image_that_is_gone_judges_nothing(tmp_path: Pa
     assert all("there is no image" in row.reason for row in attacked)
 
 
+def test_what_was_judged_again_is_neither_retried_nor_gone_on_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    out = evaluated(tmp_path)
+    again = tmp_path / "again"
+    words = ["--out", str(again), "--max-unassessed", "0.5"]
+    assert run(["score", str(out), "--judge", "world", *words]) == 0
+    before = read_rows(again)
+    for words in (["retry", str(again)], ["evaluate", str(again / "resolved-recipe.yaml")]):
+        capsys.readouterr()
+        assert run([*words, *(["--out", str(again), "--resume"] if "evaluate" in words else [])])
+        assert "asks nobody" in capsys.readouterr().err
+    assert read_rows(again) == before
+
+
 def test_an_unknown_judge_makes_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     out = evaluated(tmp_path)
     assert run(["score", str(out), "--judge", "rulse"]) == 2

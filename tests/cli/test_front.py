@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -28,6 +29,32 @@ def test_nothing_heavy_is_loaded_to_answer_at_once(words: list[str]):
         "except SystemExit as stop:\n"
         "    code = stop.code\n"
         f"loaded = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "sys.exit(f'loaded: {loaded}' if loaded else code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["runs", "RESULTS"],
+        ["report", "RUN"],
+        ["compare", "RUN"],
+        ["compare", "RUN", "--by", "attack"],
+        ["export", "RUN", "--format", "csv"],
+        ["export", "RUN", "--format", "sarif"],
+    ],
+)
+def test_what_only_reads_a_run_loads_no_model_library(words: list[str], tmp_path: Path):
+    results = tmp_path / "results"
+    shutil.copytree(ROOT / "results" / "undefended", results / "run")
+    places = {"RESULTS": str(results), "RUN": str(results / "run")}
+    code = (
+        "import sys\n"
+        "from sallet.cli.main import run\n"
+        f"code = run({[places.get(word, word) for word in words]!r})\n"
+        "loaded = [name for name in ('torch', 'transformers') if name in sys.modules]\n"
         "sys.exit(f'loaded: {loaded}' if loaded else code)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
@@ -65,6 +92,7 @@ def test_list_has_every_name(what: str, capsys: pytest.CaptureFixture[str]):
         (["evaluate"], 2, "needs models"),
         (["evaluate", "missing.yaml"], 2, "cannot read the recipe missing.yaml"),
         (["evaluate", "--model", "world/lava-strong", "--benchmark", "world/where"], 2, "did you"),
+        (["evaluate", "--model", "./nowhere", "--benchmark", "world/where"], 2, "no folder ./now"),
         (["evaluate", "RECIPE", "--eps", "0.03"], 2, "8-bit units"),
         (["evaluate", "RECIPE", "--attack", "pdg"], 2, "did you mean pgd"),
         (["evaluate", "RECIPE", "--only", "defense"], 2, "KEY=VALUE"),

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import binomtest
 from statsmodels.stats.proportion import proportion_confint
 
-from sallet.core.statistics import clustered, complement, interval_for, rate, wilson
+from sallet.core.statistics import clustered, complement, interval_for, of_sums, rate, wilson
 
 
 @pytest.mark.parametrize(
@@ -114,3 +114,12 @@ def test_the_bootstrap_is_the_same_every_time():
 def test_complement_turns_the_interval_round():
     assert complement((0.2, 0.1, 0.4)) == pytest.approx((0.8, 0.6, 0.9))
     assert complement(None) is None
+
+
+def test_counted_clusters_are_the_rows_that_they_count():
+    hits, clusters = [True, False, True, True, False, True], ["a", "a", "b", "b", "c", "c"]
+    sizes, won = np.array([2.0, 2.0, 2.0]), np.array([1.0, 2.0, 1.0])
+    assert of_sums(sizes, won) == clustered(hits, clusters)
+    share, low, high = of_sums(np.full(3, 5 / 3), 5 / 3 * np.array([1.0, 1 / 3, 0.0]))
+    assert low < share < high
+    assert share == pytest.approx(4 / 9)

@@ -116,6 +116,25 @@ def test_other_weights_do_not_go_on_with_a_run(tmp_path: Path, monkeypatch: pyte
     lines = (store.folder / "rows.jsonl").read_bytes().splitlines(keepends=True)
     (store.folder / "rows.jsonl").write_bytes(b"".join(lines[:5]))
     monkeypatch.setenv("LAMP_REVISION", "lamp-9")
-    with pytest.raises(StoreError, match=r"lamp is now lamp-9.*answered by lamp-1"):
+    with pytest.raises(StoreError, match=r"lamp is now lamp-9.*made with lamp-1"):
         run(tmp_path / "run", data, Answers(), resume=True)
     assert len(Store.read(store.folder).rows) == 5
+
+
+def test_other_weights_of_a_source_do_not_go_on_with_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    source = {**LAMP, "name": "other"}
+    data = {**RECIPE, "models": [{**LAMP, "revision": "lamp-1"}], "benchmarks": [BRIGHTER]}
+    data |= {"attacks": [PGD], "defenses": ["none"], "access": ["transfer"], "sources": [source]}
+    store = run(tmp_path / "run", data, Answers())
+    lines = (store.folder / "rows.jsonl").read_bytes().splitlines(keepends=True)
+    (store.folder / "rows.jsonl").write_bytes(b"".join(lines[:10]))
+    monkeypatch.setenv("LAMP_REVISION", "lamp-9")
+    # The images are there already: nothing is asked of the source, so its weights do not matter.
+    run(tmp_path / "run", data, Answers(), resume=True)
+    (store.folder / "rows.jsonl").write_bytes(b"".join(lines[:10]))
+    for path in (store.folder / "artifacts" / "hostile").iterdir():
+        path.unlink()
+    with pytest.raises(StoreError, match=r"other is now lamp-9.*made with lamp-1"):
+        run(tmp_path / "run", data, Answers(), resume=True)

@@ -75,14 +75,16 @@ def test_the_page_says_what_was_measured() -> None:
 def row(found: dict[str, Any]) -> str:
     """A judge's figures as the page shows them."""
 
-    def two(value: float) -> str:
-        return f"{value:.2f}".removeprefix("0")
+    def shown(value: float, digits: int = 2) -> str:
+        return f"{value:.{digits}f}".removeprefix("0")
 
     def interval(value: list[float]) -> str:
-        return f"{two(value[0])} [{two(value[1])}, {two(value[2])}]"
+        rounded_up = value[0] < 1 and shown(value[0]) == "1.00"  # not all is never shown as all
+        rate, low, high = (shown(one, 3 if rounded_up else 2) for one in value)
+        return f"{rate} [{low}, {high}]"
 
     def both(what: dict[str, list[float]]) -> str:
-        return f"{two(what['precision'][0])}, {two(what['recall'][0])}"
+        return f"{shown(what['precision'][0])}, {shown(what['recall'][0])}"
 
     rates = interval(found["accuracy"]), interval(found["outcome_accuracy"])
     return " | ".join((str(found["n"]), *rates, both(found["refused"]), both(found["success"])))

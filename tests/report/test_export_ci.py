@@ -9,9 +9,9 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 
-from sallet.harness.thresholds import breaches
+from sallet.harness.thresholds import Limits, breaches
 from sallet.report.export import as_junit, as_sarif
-from sallet.report.export.options import Limits, Options
+from sallet.report.export.options import Options
 from sallet.report.export.source import Source
 from sallet.runs.store import Store
 from tests.report import exports

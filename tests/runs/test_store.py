@@ -64,6 +64,13 @@ def test_a_damaged_line_elsewhere_is_named(folder: Path):
         read_rows(folder)
 
 
+def test_a_row_of_another_version_is_named_by_its_place(folder: Path):
+    path = folder / "rows.jsonl"
+    path.write_text(path.read_text().replace('"cluster"', '"group"', 1))
+    with pytest.raises(StoreError, match=r"rows.jsonl, line 1: a row has other fields"):
+        read_rows(folder)
+
+
 def test_a_row_is_never_doubled(folder: Path):
     with opened(folder, RECIPE, resume=True) as store:
         for rows in ([row(2)], [row(5), row(5)], [row(6), row(0)]):
@@ -87,6 +94,36 @@ def test_a_run_that_has_no_row_may_begin_anew(tmp_path: Path):
     with opened(tmp_path / "run", other, resume=False) as store:
         assert store.manifest.digest == other.digest
     assert Store.read(tmp_path / "run").manifest.recipe["seed"] == 9
+
+
+def test_images_of_a_run_that_was_stopped_before_its_first_row_are_kept(tmp_path: Path):
+    other = parse({"models": ["m"], "benchmarks": ["b"], "seed": 9})
+    image = Image(np.zeros((2, 2, 3), np.uint8))
+    for recipe, resume in ((RECIPE, True), (RECIPE, False), (other, True)):
+        with opened(tmp_path / "run", RECIPE, resume=False) as store:
+            name = store.artifacts.save(image)
+        with opened(tmp_path / "run", recipe, resume=resume) as store:
+            assert store.artifacts.path(name).exists() == (resume and recipe is RECIPE)
+
+
+def test_a_run_without_rows_is_not_summed_up(tmp_path: Path):
+    with opened(tmp_path / "run", RECIPE, resume=False):
+        pass
+    assert Store.read(tmp_path / "run").rows == []
+    with pytest.raises(StoreError, match="no row yet"):
+        Store.begun(tmp_path / "run")
+
+
+def test_other_weights_behind_a_name_are_refused(folder: Path):
+    with opened(folder, RECIPE, resume=True) as store:
+        store.pin("source", "one")
+        store.pin("source", "one")
+        store.append([row(3, model_revision="r")])
+        store.pin(row(3).key.model, "r")
+    with opened(folder, RECIPE, resume=True) as store:
+        for model in ("source", row(3).key.model):
+            with pytest.raises(StoreError, match=f"{model} is now other"):
+                store.pin(model, "other")
 
 
 def test_resume_names_the_field_that_changed(folder: Path):

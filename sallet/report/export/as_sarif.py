@@ -16,9 +16,10 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 import sallet
+from sallet.harness.thresholds import Limits
 from sallet.report import words
 from sallet.report.export.checks import checks
-from sallet.report.export.options import Limits, Options
+from sallet.report.export.options import Options
 from sallet.report.export.source import Arm, Source
 from sallet.report.figures import CONTROL
 from sallet.runs.recipe import digest

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sallet.harness.thresholds import breaches
-from sallet.report.export.options import Limits
+from sallet.harness.thresholds import Limits, breaches
 from sallet.report.export.source import Arm
 
 State = Literal["kept", "broken", "absent", "unassessed"]

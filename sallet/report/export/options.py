@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-
-@dataclass(frozen=True)
-class Limits:
-    """What a CI system is told that every cell must keep."""
-
-    over: Mapping[str, float] = field(default_factory=dict[str, float])
-    under: Mapping[str, float] = field(default_factory=dict[str, float])
-    most_unassessed: float = 0.1
+from sallet.harness.thresholds import Limits
 
 
 @dataclass(frozen=True)

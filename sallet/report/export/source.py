@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sallet.core.errors import StoreError
 from sallet.harness.keys import namer
 from sallet.harness.summary import summarize
 from sallet.report import words
@@ -45,12 +44,7 @@ class Source:
 
     @classmethod
     def of(cls, store: Store) -> Source:
-        """The run of a store; one without a row is an error."""
-        if not store.rows:
-            raise StoreError(
-                f"{store.folder} has no row yet, so there is nothing to export; make some with "
-                "`sallet evaluate RECIPE --resume`"
-            )
+        """The run of a store."""
         return cls(store.folder, store.manifest, store.rows, store.artifacts)
 
     @property

@@ -48,6 +48,10 @@ ATTACKS: dict[str, Entry] = {
         "sallet.attacks.control:UniformNoise", "the control: random noise of the same size"
     ),
     "pgd": Entry("sallet.attacks.pgd:PGD", "projected gradient descent on the pixels, L-inf or L2"),
+    "square": Entry(
+        "sallet.attacks.square:Square", "by queries alone: squares that are kept when they help"
+    ),
+    "nes": Entry("sallet.attacks.nes:NES", "by queries alone: a gradient that is guessed"),
     "apgd": Entry("sallet.attacks.apgd:APGD", "PGD whose step size follows its budget"),
 }
 

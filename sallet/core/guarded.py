@@ -11,7 +11,7 @@ from sallet.core.compose import Stack
 from sallet.core.errors import NoGradient
 from sallet.core.goal import Goal
 from sallet.core.offline import MAX_IN_FLIGHT, MAX_PIXELS, Offline, Tally
-from sallet.core.protocols import Defense, Model, Trace, WhiteBox
+from sallet.core.protocols import Defense, Heard, Model, Trace, WhiteBox, score
 from sallet.core.query import Answer, Failure, Query
 from sallet.core.rehearsal import Votes, rehearse
 
@@ -37,6 +37,24 @@ class Guarded:
         runtime = Offline(self.model, max_in_flight=self.max_in_flight, max_pixels=self.max_pixels)
         try:
             return runtime.run(self.defense, queries)
+        finally:
+            self.tally = runtime.tally
+
+    def score(self, queries: Sequence[Query], goals: Sequence[Goal]) -> list[Heard]:
+        """What a client sees that asks for probabilities: those of the query that is forwarded.
+
+        Where the defence writes the answer itself there are none, and the answer is all.
+        """
+        runtime = Offline(self.model, max_in_flight=self.max_in_flight, max_pixels=self.max_pixels)
+        try:
+            ends = runtime.ends(self.defense, queries)
+            asked = [(end, g) for end, g in zip(ends, goals, strict=True) if isinstance(end, Query)]
+            shown = iter(score(self.model, [q for q, _ in asked], [g for _, g in asked]))
+            if asked:
+                runtime.tally.add("model", len(asked))
+            return [
+                next(shown) if isinstance(end, Query) else Heard(None, answer=end) for end in ends
+            ]
         finally:
             self.tally = runtime.tally
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
@@ -16,6 +16,7 @@ from sallet.core.query import Answer, Failure, Query
 
 MAX_PIXELS = 24_000_000
 MAX_IN_FLIGHT = 64
+T = TypeVar("T")
 
 
 @dataclass
@@ -47,13 +48,21 @@ class Offline:
     def run(self, defense: Defense, queries: Iterable[Query]) -> list[Answer | Failure]:
         """One answer or failure for each query, in order. Queries are drawn as room is made."""
         self.tally = Tally()
-        return drive(self._jobs(defense, queries), self)
+        return drive(self._jobs(answer, defense, queries), self)
+
+    def ends(self, defense: Defense, queries: Iterable[Query]) -> list[Query | Answer | Failure]:
+        """As `run`, but a query that the defence forwards is given back and not asked."""
+        self.tally = Tally()
+        return drive(self._jobs(_guarded, defense, queries), self)
 
     def _jobs(
-        self, defense: Defense, queries: Iterable[Query]
-    ) -> Iterator[Coroutine[Any, Any, Answer]]:
+        self,
+        one: Callable[[Defense, Query, Suspending], Coroutine[Any, Any, T]],
+        defense: Defense,
+        queries: Iterable[Query],
+    ) -> Iterator[Coroutine[Any, Any, T]]:
         for query in queries:
-            yield answer(defense, query, Suspending())
+            yield one(defense, query, Suspending())
 
     def decide(self, root: int, margin: Tensor | float) -> bool:
         """The natural branch."""
@@ -104,6 +113,10 @@ def hand_out(tasks: list[Task], results: list[Any]) -> list[tuple[Task, list[Any
 def worker_name(worker: Worker) -> str:
     """What a worker is called in a tally."""
     return str(getattr(worker, "name", None) or getattr(worker, "__name__", type(worker).__name__))
+
+
+async def _guarded(defense: Defense, query: Query, via: Suspending) -> Query | Answer:
+    return await defense.guard(query, via)
 
 
 async def answer(defense: Defense, query: Query, via: Suspending) -> Answer:

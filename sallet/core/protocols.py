@@ -63,6 +63,35 @@ def trace(model: WhiteBox, queries: Sequence[Query], goals: Sequence[Goal]) -> T
     return Trace(model.loss(queries, goals), (None,) * len(queries))
 
 
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """What one query gives that asks for probabilities, without any gradient.
+
+    `score` grows as the goal's text becomes likelier: its mean log-probability a token, or what
+    an endpoint shows of its beginning. It is to be held only against scores of the same goal from
+    the same model; None: nothing was shown. `says` is a `Trace`'s. `answer` is there where the
+    very same query was answered, too.
+    """
+
+    score: float | None
+    says: bool | None = None
+    answer: Answer | Failure | None = None
+
+
+@runtime_checkable
+class Scored(Model, Protocol):
+    """A model that shows how likely a text is: all that a query attack can do better with."""
+
+    def score(self, queries: Sequence[Query], goals: Sequence[Goal]) -> list[Heard]: ...
+
+
+def score(model: Model, queries: Sequence[Query], goals: Sequence[Goal]) -> list[Heard]:
+    """One query each, of any model: its answers where it shows no probabilities."""
+    if isinstance(model, Scored):
+        return model.score(queries, goals)
+    return [Heard(None, answer=answer) for answer in model.answer(queries)]
+
+
 class Via(Protocol):
     """All that a defence may await."""
 

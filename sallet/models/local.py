@@ -21,7 +21,7 @@ from transformers import LogitsProcessorList, StoppingCriteriaList
 from sallet.core.errors import NoGradient, UsageError
 from sallet.core.goal import Goal
 from sallet.core.pool import call
-from sallet.core.protocols import Trace
+from sallet.core.protocols import Heard, Trace
 from sallet.core.query import Answer, Failure, Query
 from sallet.models.batch import IGNORED, Batch, assemble
 from sallet.models.decode import Decoding, EndRows, GumbelRows, Row, read
@@ -145,12 +145,32 @@ class HFModel:
 
     def trace(self, queries: Sequence[Query], goals: Sequence[Goal]) -> Trace:
         """The loss, and whether each goal's text is what the model would now choose to say."""
+        self._check_gradient()
+        return self._trace(queries, goals, exact=False)
+
+    def score(self, queries: Sequence[Query], goals: Sequence[Goal]) -> list[Heard]:
+        """Mean log-probabilities of the goals' tokens after 8-bit pixels, in any format."""
+        pairs = list(zip(queries, goals, strict=True))
+        parts = [pairs[i : i + self.max_batch] for i in range(0, len(pairs), self.max_batch)]
+        heard = [one for part in parts for one in call(self._heard, part)]
+        return [Heard(None, answer=one) if isinstance(one, Failure) else one for one in heard]
+
+    @torch.no_grad()
+    def _heard(self, pairs: Sequence[tuple[Query, Goal]]) -> list[Heard]:
+        goals = [goal for _, goal in pairs]
+        seen = self._trace([query for query, _ in pairs], goals, exact=True)
+        losses = seen.loss.float().cpu().tolist()
+        return [
+            Heard(-goal.sign * loss, says)
+            for goal, loss, says in zip(goals, losses, seen.says, strict=True)
+        ]
+
+    def _trace(self, queries: Sequence[Query], goals: Sequence[Goal], *, exact: bool) -> Trace:
         if len(queries) != len(goals):
             raise UsageError(f"{len(queries)} queries need as many goals; got {len(goals)}")
         if not queries:
             return Trace(torch.zeros(0, device=self.device), ())
-        self._check_gradient()
-        rows = [self._prepare(query, exact=False) for query in queries]
+        rows = [self._prepare(query, exact=exact) for query in queries]
         batch = self._assembled(
             tuple((row.turns, goal.text) for row, goal in zip(rows, goals, strict=True))
         )

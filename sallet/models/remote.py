@@ -16,7 +16,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from types import TracebackType
@@ -25,9 +25,12 @@ from typing import TypeVar
 import httpx
 
 from sallet.core.errors import RemoteError, UsageError
+from sallet.core.goal import Goal
+from sallet.core.protocols import Heard
 from sallet.core.query import Answer, Failure, Query
 from sallet.models import wire
 from sallet.models.endpoint import Endpoint, hint, shown
+from sallet.models.logprobs import followed
 from sallet.models.retry import Backoff, asked_wait, passing
 
 T = TypeVar("T")
@@ -77,10 +80,13 @@ class RemoteModel:
         max_concurrency: int = 8,
         name: str | None = None,
         headers: Mapping[str, str] | None = None,
+        top_logprobs: int = 20,
     ) -> None:
         """`base_url` and `api_key` default to OPENAI_BASE_URL and OPENAI_API_KEY.
 
         `backoff` is the wait in seconds after the first failed attempt; it doubles from there.
+        `top_logprobs` is how many others `score` asks for at each token: OpenAI gives 20, others
+        fewer; 0 asks for no log-probabilities.
         """
         if timeout <= 0 or deadline <= 0 or max_concurrency < 1 or retries < 0 or backoff < 0:
             raise UsageError(
@@ -92,6 +98,7 @@ class RemoteModel:
         key = api_key if api_key is not None else os.environ.get("OPENAI_API_KEY", "")
         where = base_url if base_url is not None else os.environ.get("OPENAI_BASE_URL")
         self.endpoint = Endpoint.of(where, key, headers or {})
+        self.top_logprobs = top_logprobs
         self._backoff, self._random = Backoff(retries, backoff), random.Random()
         self._open: list[tuple[_Session, AbstractAsyncContextManager[_Session]]] = []
 
@@ -106,6 +113,19 @@ class RemoteModel:
         """One answer or failure for each query, in order."""
         async with self._session() as session:
             return list(await asyncio.gather(*(self._answer(session, query) for query in queries)))
+
+    def score(self, queries: Sequence[Query], goals: Sequence[Goal]) -> list[Heard]:
+        """One request each: its answer, and how likely the goal's text was as far as it shows.
+
+        There is no score where the endpoint shows no log-probabilities; one that refuses the
+        request for their sake gives a failure.
+        """
+        wish = {"logprobs": True, "top_logprobs": self.top_logprobs} if self.top_logprobs else {}
+        answers = self.answer([replace(q, extra={**wish, **q.extra}) for q in queries])
+        return [
+            Heard(followed(a.raw, g.text) if isinstance(a, Answer) else None, answer=a)
+            for a, g in zip(answers, goals, strict=True)
+        ]
 
     def models(self) -> list[str]:
         """The names that the endpoint lists; raises `RemoteError` where it gives no list."""

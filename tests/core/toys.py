@@ -14,7 +14,7 @@ from torch import Tensor
 from sallet.core.compose import Choose, Nothing
 from sallet.core.goal import Goal
 from sallet.core.image import Image
-from sallet.core.protocols import Defense, Gradient, Via
+from sallet.core.protocols import Defense, Gradient, Heard, Via
 from sallet.core.query import Answer, Failure, Message, Query, Seeded, refusal
 from sallet.core.seeds import derive
 
@@ -67,6 +67,12 @@ class Toy:
     def loss(self, queries: Sequence[Query], goals: Sequence[Goal]) -> Tensor:
         return torch.stack([self._loss(q, g) for q, g in zip(queries, goals, strict=True)])
 
+    def likely(self, query: Query) -> dict[str, float]:
+        """The log-probability of each answer to the 8-bit picture."""
+        with torch.no_grad():
+            head, logits = self._logits(query.map_images(lambda image: Image(image.pixels())))
+        return dict(zip(HEADS[head], logits.log_softmax(0).tolist(), strict=True))
+
     def _loss(self, query: Query, goal: Goal) -> Tensor:
         head, logits = self._logits(query)
         return -goal.sign * logits.log_softmax(0)[HEADS[head].index(goal.text)]
@@ -77,6 +83,26 @@ class Toy:
         pooled = torch.nn.functional.adaptive_avg_pool2d(image[None], 4).flatten() - 0.5
         weights = numbers(len(head), len(HEADS[head]), 48)
         return head, weights @ pooled * 3 + numbers(len(query.user_text), len(HEADS[head])) / 3
+
+
+@dataclass
+class Open(Toy):
+    """A toy that shows its probabilities, and counts what it is asked."""
+
+    scored: int = 0
+    answered: int = 0
+
+    def answer(self, queries: Sequence[Query]) -> list[Answer | Failure]:
+        self.answered += len(queries)
+        return super().answer(queries)
+
+    def score(self, queries: Sequence[Query], goals: Sequence[Goal]) -> list[Heard]:
+        self.scored += len(queries)
+        seen = [self.likely(query) for query in queries]
+        return [
+            Heard(one[goal.text], max(one, key=one.__getitem__) == goal.text)
+            for one, goal in zip(seen, goals, strict=True)
+        ]
 
 
 @dataclass(eq=False)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import io
 import itertools
 import json
 import socket
@@ -11,18 +13,22 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
+import numpy as np
 import uvicorn
+from PIL import Image as Pil
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from sallet.core.errors import RemoteError
+from sallet.core.image import Image
 from sallet.core.query import Answer, Failure, Query
 from sallet.models.remote import RemoteModel
+from tests.core.toys import Toy
 
 KEY = "sk-very-secret-0123456789"
 
@@ -53,8 +59,56 @@ class Arrival:
     query: str
 
 
+@dataclass
+class Behind:
+    """A toy behind the server, that shows log-probabilities, ignores the wish, or refuses it."""
+
+    toy: Toy
+    logprobs: Literal["shown", "ignored", "refused"] = "shown"
+    served: int = 0
+    refused: int = 0
+
+    def reply(self, body: dict[str, Any]) -> Reply:
+        if body.get("logprobs") and self.logprobs == "refused":
+            self.refused += 1
+            return Reply(b'{"error": {"message": "logprobs are not supported"}}', 400)
+        self.served += 1
+        query = Query.ask(*(_part(part) for part in body["messages"][-1]["content"]))
+        (answer,) = self.toy.answer([query])
+        assert isinstance(answer, Answer)
+        choice: dict[str, Any] = {"message": {"content": answer.text}, "finish_reason": "stop"}
+        if body.get("logprobs") and self.logprobs == "shown":
+            likely = self.toy.likely(query)
+            choice["logprobs"] = {"content": _tokens(answer.text, likely, body["top_logprobs"])}
+        return Reply(json.dumps({"choices": [choice]}).encode())
+
+
+def _part(part: dict[str, Any]) -> str | Image:
+    if part["type"] == "text":
+        return part["text"]
+    data = base64.b64decode(part["image_url"]["url"].partition(",")[2])
+    return Image(np.asarray(Pil.open(io.BytesIO(data)).convert("RGB")))
+
+
+def _tokens(text: str, likely: dict[str, float], most: int) -> list[dict[str, Any]]:
+    """A token a word; what follows the first word is certain, as a toy has nothing else to say."""
+    first, *rest = text.split(" ")
+    ranked = sorted(likely.items(), key=lambda one: -one[1])[:most]
+    top = [{"token": one.split(" ")[0], "logprob": logp} for one, logp in ranked]
+    tokens: list[dict[str, Any]] = [
+        {"token": first, "logprob": likely[text], "top_logprobs": top},
+    ]
+    for word in rest:
+        sure = {"token": f" {word}", "logprob": 0.0, "bytes": list(f" {word}".encode())}
+        tokens.append({**sure, "top_logprobs": [sure]})
+    return tokens
+
+
 class Server:
-    """Replies to each question from its own list, whose last entry is for ever."""
+    """Replies to each question from its own list, whose last entry is for ever.
+
+    With a toy `behind` it, that is who replies.
+    """
 
     def __init__(self) -> None:
         self.socket = socket.create_server(("127.0.0.1", 0))
@@ -67,9 +121,14 @@ class Server:
         self.finished: list[str] = []
         self.flying = self.most = 0
         self.connections: set[Any] = set()
+        self.behind: Behind | None = None
 
     async def chat(self, request: Request) -> Response:
-        text = json.loads(await request.body())["messages"][-1]["content"]
+        body = json.loads(await request.body())
+        if self.behind is not None:
+            reply = self.behind.reply(body)
+            return Response(reply.body, reply.status, reply.headers, "application/json")
+        text = body["messages"][-1]["content"]
         headers, query = dict(request.headers), str(request.url.query)
         self.arrivals.append(Arrival(time.monotonic(), text, headers, query))
         self.connections.add(request.client)

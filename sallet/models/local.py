@@ -33,6 +33,7 @@ from sallet.models.prepare import Prepared, Preparer, weight
 from sallet.models.presets import resolve
 from sallet.models.prompt import Prompter, Turns, turns_of
 from sallet.models.recompute import recomputing, recomputing_layers
+from sallet.models.words import HFWords
 
 MAX_PIXELS = 100_000_000
 _HALVES = (torch.float16, torch.bfloat16)
@@ -81,6 +82,7 @@ class HFModel:
             as_products(model)
         self._checkpointed = recomputing_layers(model) if checkpointing else []
         self._assembled = lru_cache(8)(self._assemble)
+        self.words = HFWords(model, processor.tokenizer, self._prompter)
         self.quirks = self._quirks()
 
     @classmethod
@@ -145,6 +147,17 @@ class HFModel:
 
     def trace(self, queries: Sequence[Query], goals: Sequence[Goal]) -> Trace:
         """The loss, and whether each goal's text is what the model would now choose to say."""
+        return self._trace(queries, goals, None)
+
+    def nudged(
+        self, queries: Sequence[Query], goals: Sequence[Goal], words: str, nudge: Tensor
+    ) -> Trace:
+        """The trace if the vectors of `words`' n tokens were moved by `nudge` `[n, d]`."""
+        return self._trace(queries, goals, (words, nudge))
+
+    def _trace(
+        self, queries: Sequence[Query], goals: Sequence[Goal], nudge: tuple[str, Tensor] | None
+    ) -> Trace:
         if len(queries) != len(goals):
             raise UsageError(f"{len(queries)} queries need as many goals; got {len(goals)}")
         if not queries:
@@ -155,13 +168,16 @@ class HFModel:
             tuple((row.turns, goal.text) for row, goal in zip(rows, goals, strict=True))
         )
         self._prepare.check_length(batch.width)
-        logits = self._logits(batch, rows, keep=batch.labels.shape[1] + 1)[:, :-1]
+        with self.words.moved(batch, rows, *nudge) if nudge else nullcontext():
+            logits = self._logits(batch, rows, keep=batch.labels.shape[1] + 1)[:, :-1]
         if logits.dtype in _HALVES:
             logits = logits.float()
         entropy = functional.cross_entropy(
             logits.flatten(0, 1), batch.labels.flatten(), ignore_index=IGNORED, reduction="none"
         )
         mean = entropy.view_as(batch.labels).sum(1) / batch.lengths
+        if nudge:
+            mean = mean + 0 * nudge[1].sum()  # a graph even where none of the words is found
         wanted = any(image.requires_grad for row in rows for image in row.images)
         if torch.is_grad_enabled() and wanted and not mean.requires_grad:
             raise NoGradient(_no_gradient(self.name))

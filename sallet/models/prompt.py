@@ -72,8 +72,20 @@ class Prompter:
         self._system = self._style_of("system")
         self.merges_system = self._system == "merge"
         self._lead, self._closing = self._around_reply()
-        self.prompt = lru_cache(REMEMBERED)(self._prompt)
+        self._known: dict[Turns, Encoded] = {}
         self.target = lru_cache(REMEMBERED)(self._target)
+
+    def prompt(self, turns: Turns) -> Encoded:
+        """Token ids with every image's placeholders, exactly as the processor makes them."""
+        if turns not in self._known:
+            self.remember(turns, self._prompt(turns))
+        return self._known[turns]
+
+    def remember(self, turns: Turns, encoded: Encoded) -> None:
+        """Spares the processor a prompt that is known; the oldest are forgotten."""
+        while len(self._known) >= REMEMBERED:
+            del self._known[next(iter(self._known))]
+        self._known[turns] = encoded
 
     def render(self, turns: Turns, *, reply: bool = True) -> str:
         """The prompt as text, one placeholder an image, up to where the model speaks."""
@@ -90,7 +102,6 @@ class Prompter:
             raise ModelError(f"the chat template refuses this chat: {error}") from error
 
     def _prompt(self, turns: Turns) -> Encoded:
-        """Token ids with every image's placeholders, exactly as the processor makes them."""
         text = self.render(turns)
         sizes = [part for _, parts in turns for part in parts if not isinstance(part, str)]
         if text.count(self._image_token) != len(sizes):
@@ -136,14 +147,45 @@ class Prompter:
             ids = joint[len(before) :]
         else:  # the boundary merged: the reply begins afresh after the prompt's own tokens
             ids = list(self._tokenizer(said, add_special_tokens=False)["input_ids"])
+        self._check_sayable(words, ids)
         return torch.tensor([*ids, self._end()] if end else ids)
 
     def plain(self, text: str) -> str:
         """`text` with its literal special tokens broken."""
         return self._special.sub(lambda m: f"{m[0][0]} {m[0][1:]}", text)
 
+    def _check_sayable(self, words: str, ids: Sequence[int]) -> None:
+        """Raises where the model has no tokens for some of the words."""
+        if ids and self._tokenizer.unk_token_id not in ids:
+            return
+        alone = {
+            w: self._tokenizer(w, add_special_tokens=False)["input_ids"] for w in words.split()
+        }
+        lost = [w for w, own in alone.items() if not own or self._tokenizer.unk_token_id in own]
+        raise ModelError(
+            f"this model's tokenizer cannot say {', '.join(map(repr, lost or [words]))}: give the "
+            "goal a text in words that the model knows"
+        )
+
     def _ids(self, text: str) -> list[int]:
         return list(self._tokenizer(text, add_special_tokens=self._adds_bos(text))["input_ids"])
+
+    def spans(self, text: str) -> list[tuple[int, int, int]]:
+        """Each token of a rendered prompt, and from where to where in the text it goes."""
+        if not self._tokenizer.is_fast:
+            raise ModelError(
+                "this checkpoint's tokenizer cannot tell which characters a token stands for; "
+                "attacks on single tokens need a fast one (tokenizer.json)"
+            )
+        settings = {"add_special_tokens": self._adds_bos(text), "return_offsets_mapping": True}
+        out = self._tokenizer(text, **settings)
+        return [
+            (i, a, b) for i, (a, b) in zip(out["input_ids"], out["offset_mapping"], strict=True)
+        ]
+
+    def spell(self, ids: Sequence[int]) -> str:
+        """What one would type to have these tokens."""
+        return str(self._tokenizer.decode(ids, clean_up_tokenization_spaces=False)).strip()
 
     def _adds_bos(self, text: str) -> bool:
         bos = self._tokenizer.bos_token

@@ -88,7 +88,7 @@ def _read(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
     if not texts:
         return []
     out = tokenizer([f" {text}" for text in texts], add_special_tokens=False)["input_ids"]
-    marked = [_MARK == tokenizer.convert_ids_to_tokens(ids[0]) if ids else False for ids in out]
+    marked = [tokenizer.convert_ids_to_tokens(ids[0]) == _MARK if ids else False for ids in out]
     begins = [len(ids) > 1 and _begins(tokenizer, ids[1]) for ids in out]
     return [
         list(ids[1:] if m and b else ids) for ids, m, b in zip(out, marked, begins, strict=True)

@@ -74,6 +74,7 @@ class Prompter:
         self._lead, self._closing = self._around_reply()
         self._known: dict[Turns, Encoded] = {}
         self.target = lru_cache(REMEMBERED)(self._target)
+        self.check_sayable = lru_cache(REMEMBERED)(self._check_sayable)
 
     def prompt(self, turns: Turns) -> Encoded:
         """Token ids with every image's placeholders, exactly as the processor makes them."""
@@ -140,6 +141,7 @@ class Prompter:
         words = self.plain(text).strip()
         if not words:
             raise ModelError("a goal's text must have at least one token; it is empty")
+        self.check_sayable(words)
         said = self._lead + words
         prompt = self.render(turns)
         before, joint = self._ids(prompt), self._ids(prompt + said)
@@ -147,25 +149,27 @@ class Prompter:
             ids = joint[len(before) :]
         else:  # the boundary merged: the reply begins afresh after the prompt's own tokens
             ids = list(self._tokenizer(said, add_special_tokens=False)["input_ids"])
-        self._check_sayable(words, ids)
         return torch.tensor([*ids, self._end()] if end else ids)
 
     def plain(self, text: str) -> str:
         """`text` with its literal special tokens broken."""
         return self._special.sub(lambda m: f"{m[0][0]} {m[0][1:]}", text)
 
-    def _check_sayable(self, words: str, ids: Sequence[int]) -> None:
+    def _check_sayable(self, text: str) -> None:
         """Raises where the model has no tokens for some of the words."""
-        if ids and self._tokenizer.unk_token_id not in ids:
-            return
-        alone = {
-            w: self._tokenizer(w, add_special_tokens=False)["input_ids"] for w in words.split()
-        }
-        lost = [w for w, own in alone.items() if not own or self._tokenizer.unk_token_id in own]
-        raise ModelError(
-            f"this model's tokenizer cannot say {', '.join(map(repr, lost or [words]))}: give the "
-            "goal a text in words that the model knows"
-        )
+        words = text.split()
+        each = self._tokenizer(words, add_special_tokens=False)["input_ids"]
+        unknown = self._tokenizer.unk_token_id
+        lost = [
+            word
+            for word, ids in zip(words, each, strict=True)
+            if (unknown is not None and unknown in ids) or not self.spell(ids)
+        ]
+        if lost:
+            raise ModelError(
+                f"this model's tokenizer cannot say {', '.join(map(repr, lost))}: give the goal a "
+                "text in words that the model knows"
+            )
 
     def _ids(self, text: str) -> list[int]:
         return list(self._tokenizer(text, add_special_tokens=self._adds_bos(text))["input_ids"])

@@ -56,7 +56,7 @@ class _Nudged:
 
 @dataclass(frozen=True, kw_only=True)
 class GCG:
-    """A suffix of `length` tokens after the last user turn's words, one token changed a step.
+    """At most `length` tokens after the last user turn's words, one of them changed at each step.
 
     At each step the gradient to the suffix's one-hot tokens names the `top` best tokens for each
     place; `width` suffixes with one of them each are looked at, and the best one is gone on with
@@ -151,14 +151,25 @@ class _Search:
         self.generator = torch.Generator().manual_seed(derive(case.seed, "gcg"))
         self.vocabulary = model.words.vocabulary()
         self.allowed = _allowed(self.vocabulary, attack.ascii)
-        self.suffix = " ".join([attack.start] * attack.length)
-        self.query = self._with(self.suffix)
-        self.tokens = list(model.words.tokens(self.query, self.suffix))
-        if not self.tokens:
-            raise ModelError(
-                f"the suffix {self.suffix!r} is not found in what {model.name} reads: its chat "
-                "template changes words; start from others"
-            )
+        self.suffix, self.query, self.tokens = self._first()
+
+    def _first(self) -> tuple[str, Query, list[int]]:
+        """As many marks as are `length` tokens; to some tokenizers each is two."""
+        for number in range(self.attack.length, 0, -1):
+            suffix = " ".join([self.attack.start] * number)
+            query = self._with(suffix)
+            tokens = list(self.model.words.tokens(query, suffix))
+            if not tokens:
+                raise ModelError(
+                    f"the suffix {suffix!r} is not found in what {self.model.name} reads: its chat "
+                    "template changes words; start from others"
+                )
+            if len(tokens) <= self.attack.length:
+                return suffix, query, tokens
+        raise RecipeError(
+            f"start {self.attack.start!r} is {len(tokens)} tokens to {self.model.name}, and length "
+            f"is {self.attack.length}: take a shorter start, or a longer suffix"
+        )
 
     def begin(self) -> float:
         """The loss of the first suffix."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import torch
 
@@ -63,7 +63,8 @@ class Affirmative:
         seed: int,
         progress: Progress = silent,
     ) -> list[Hostile]:
-        guarded = model if isinstance(model, Guarded) else Guarded(model, Nothing())
+        nothing: Any = Nothing()
+        guarded = model if isinstance(model, Guarded) else Guarded(model, nothing)
         agreeing = Agreeing(
             guarded.model, guarded.defense, guarded.max_in_flight, guarded.max_pixels,
             guarded.votes, self.starts,

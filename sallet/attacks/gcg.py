@@ -155,6 +155,7 @@ class _Search:
 
     def _first(self) -> tuple[str, Query, list[int]]:
         """As many marks as are `length` tokens; to some tokenizers each is two."""
+        tokens: list[int] = []
         for number in range(self.attack.length, 0, -1):
             suffix = " ".join([self.attack.start] * number)
             query = self._with(suffix)

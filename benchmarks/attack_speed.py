@@ -7,14 +7,15 @@ Everybody attacks the same pictures with the same goals on the same model object
 threads, in batches of the same size and with the same number of steps. The libraries attack
 classifiers, so they are given a classifier that is the very objective: two classes, of which the
 wanted one has the probability exp(-loss). Their clock is generous: it runs only from one of their
-forward passes to the next, and stops at the step at which, as is found out afterwards and for free, 99 %
-of their own final success was reached. Ours runs through, with every question that it asks the model.
-Each library has its best of three step sizes; ours has its defaults.
+forward passes to the next, and stops at the step at which, as is found out afterwards and for free,
+99 % of their own final success was reached. Ours runs through, with every question that it asks the
+model. Each library has its best of three step sizes; ours has its defaults.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import platform
@@ -230,7 +231,7 @@ def iteration(task: Task) -> float:
 
     attack(Clocked(), few.queries, few.goals, judge=few.judge, seed=0)
     # The last look takes no gradient, and no step that is timed asks the model anything.
-    gaps = [b - a for a, b in zip(times[:-1], times[1:], strict=False)][: few.steps - 2]
+    gaps = [b - a for a, b in itertools.pairwise(times)][: few.steps - 2]
     return statistics.median(gaps)
 
 

@@ -53,6 +53,11 @@ ATTACKS: dict[str, Entry] = {
     ),
     "nes": Entry("sallet.attacks.nes:NES", "by queries alone: a gradient that is guessed"),
     "apgd": Entry("sallet.attacks.apgd:APGD", "PGD whose step size follows its budget"),
+    "template": Entry("sallet.attacks.template:Template", "shapes of published jailbreaks in turn"),
+    "word-swap": Entry("sallet.attacks.wordswap:WordSwap", "a few words in place of others"),
+    "gcg": Entry("sallet.attacks.gcg:GCG", "a suffix of tokens by greedy coordinate gradient"),
+    "joint": Entry("sallet.attacks.joint:Joint", "words, then pixels, then words: one goal"),
+    "bimodal": Entry("sallet.attacks.bimodal:Bimodal", "pixels for the yes, words for the intent"),
 }
 
 BENCHMARKS: dict[str, Entry] = {

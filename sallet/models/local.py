@@ -25,6 +25,7 @@ from sallet.core.protocols import Heard, Trace
 from sallet.core.query import Answer, Failure, Query
 from sallet.models.batch import IGNORED, Batch, assemble
 from sallet.models.decode import Decoding, EndRows, GumbelRows, Row, read
+from sallet.models.gradient import check_gradient, no_gradient
 from sallet.models.load import Dtype, Quantization, Settings, load
 from sallet.models.once import each_once, repeats, tower_of
 from sallet.models.patches import as_products
@@ -33,6 +34,7 @@ from sallet.models.prepare import Prepared, Preparer, weight
 from sallet.models.presets import resolve
 from sallet.models.prompt import Prompter, Turns, turns_of
 from sallet.models.recompute import recomputing, recomputing_layers
+from sallet.models.words import HFWords
 
 MAX_PIXELS = 100_000_000
 _HALVES = (torch.float16, torch.bfloat16)
@@ -81,6 +83,7 @@ class HFModel:
             as_products(model)
         self._checkpointed = recomputing_layers(model) if checkpointing else []
         self._assembled = lru_cache(8)(self._assemble)
+        self.words = HFWords(model, processor.tokenizer, self._prompter)
         self.quirks = self._quirks()
 
     @classmethod
@@ -145,8 +148,15 @@ class HFModel:
 
     def trace(self, queries: Sequence[Query], goals: Sequence[Goal]) -> Trace:
         """The loss, and whether each goal's text is what the model would now choose to say."""
-        self._check_gradient()
+        check_gradient(self.model, self.name)
         return self._trace(queries, goals, exact=False)
+
+    def nudged(
+        self, queries: Sequence[Query], goals: Sequence[Goal], words: str, nudge: Tensor
+    ) -> Trace:
+        """The trace if the vectors of `words`' n tokens were moved by `nudge` `[n, d]`."""
+        check_gradient(self.model, self.name)
+        return self._trace(queries, goals, exact=False, nudge=(words, nudge))
 
     def score(self, queries: Sequence[Query], goals: Sequence[Goal]) -> list[Heard]:
         """Mean log-probabilities of the goals' tokens after 8-bit pixels, in any format."""
@@ -165,7 +175,14 @@ class HFModel:
             for goal, loss, says in zip(goals, losses, seen.says, strict=True)
         ]
 
-    def _trace(self, queries: Sequence[Query], goals: Sequence[Goal], *, exact: bool) -> Trace:
+    def _trace(
+        self,
+        queries: Sequence[Query],
+        goals: Sequence[Goal],
+        *,
+        exact: bool,
+        nudge: tuple[str, Tensor] | None = None,
+    ) -> Trace:
         if len(queries) != len(goals):
             raise UsageError(f"{len(queries)} queries need as many goals; got {len(goals)}")
         if not queries:
@@ -175,16 +192,19 @@ class HFModel:
             tuple((row.turns, goal.text) for row, goal in zip(rows, goals, strict=True))
         )
         self._prepare.check_length(batch.width)
-        logits = self._logits(batch, rows, keep=batch.labels.shape[1] + 1)[:, :-1]
+        with self.words.moved(batch, rows, *nudge) if nudge else nullcontext():
+            logits = self._logits(batch, rows, keep=batch.labels.shape[1] + 1)[:, :-1]
         if logits.dtype in _HALVES:
             logits = logits.float()
         entropy = functional.cross_entropy(
             logits.flatten(0, 1), batch.labels.flatten(), ignore_index=IGNORED, reduction="none"
         )
         mean = entropy.view_as(batch.labels).sum(1) / batch.lengths
+        if nudge:
+            mean = mean + 0 * nudge[1].sum()  # a graph even where none of the words is found
         wanted = any(image.requires_grad for row in rows for image in row.images)
         if torch.is_grad_enabled() and wanted and not mean.requires_grad:
-            raise NoGradient(_no_gradient(self.name))
+            raise NoGradient(no_gradient(self.name))
         says = (logits.detach().argmax(-1) == batch.labels) | (batch.labels == IGNORED)
         signs = torch.tensor([goal.sign for goal in goals], device=mean.device)
         return Trace(mean * signs, tuple(says.all(1).tolist()))
@@ -270,13 +290,6 @@ class HFModel:
             positions=self._positions,
         )
 
-    def _check_gradient(self) -> None:
-        quantizer = getattr(self.model, "hf_quantizer", None)
-        # On a CPU, bitsandbytes multiplies 4-bit weights by a kernel that has no way back.
-        four = self.device.type == "cpu" and getattr(self.model, "is_loaded_in_4bit", False)
-        if quantizer is not None and (four or not quantizer.is_trainable):
-            raise NoGradient(_no_gradient(self.name))
-
     def _quirks(self) -> tuple[str, ...]:
         found: list[str] = []
         if self._prompter.merges_system:
@@ -285,11 +298,3 @@ class HFModel:
             names = ", ".join(f"{k}={v}" for k, v in sorted(self.decoding.overridden.items()))
             found.append(f"generation defaults replaced by each query's sampling: {names}")
         return tuple(found)
-
-
-def _no_gradient(name: str) -> str:
-    return (
-        f"{name} gives no gradient in this format; load it unquantised (or in 8bit, on a GPU also "
-        "in 4bit), or use query-based attacks (they need answers only) or transfer from another "
-        "model"
-    )

@@ -72,8 +72,21 @@ class Prompter:
         self._system = self._style_of("system")
         self.merges_system = self._system == "merge"
         self._lead, self._closing = self._around_reply()
-        self.prompt = lru_cache(REMEMBERED)(self._prompt)
+        self._known: dict[Turns, Encoded] = {}
         self.target = lru_cache(REMEMBERED)(self._target)
+        self.check_sayable = lru_cache(REMEMBERED)(self._check_sayable)
+
+    def prompt(self, turns: Turns) -> Encoded:
+        """Token ids with every image's placeholders, exactly as the processor makes them."""
+        if turns not in self._known:
+            self.remember(turns, self._prompt(turns))
+        return self._known[turns]
+
+    def remember(self, turns: Turns, encoded: Encoded) -> None:
+        """Spares the processor a prompt that is known; the oldest are forgotten."""
+        while len(self._known) >= REMEMBERED:
+            del self._known[next(iter(self._known))]
+        self._known[turns] = encoded
 
     def render(self, turns: Turns, *, reply: bool = True) -> str:
         """The prompt as text, one placeholder an image, up to where the model speaks."""
@@ -90,7 +103,6 @@ class Prompter:
             raise ModelError(f"the chat template refuses this chat: {error}") from error
 
     def _prompt(self, turns: Turns) -> Encoded:
-        """Token ids with every image's placeholders, exactly as the processor makes them."""
         text = self.render(turns)
         sizes = [part for _, parts in turns for part in parts if not isinstance(part, str)]
         if text.count(self._image_token) != len(sizes):
@@ -129,6 +141,7 @@ class Prompter:
         words = self.plain(text).strip()
         if not words:
             raise ModelError("a goal's text must have at least one token; it is empty")
+        self.check_sayable(words)
         said = self._lead + words
         prompt = self.render(turns)
         before, joint = self._ids(prompt), self._ids(prompt + said)
@@ -142,8 +155,41 @@ class Prompter:
         """`text` with its literal special tokens broken."""
         return self._special.sub(lambda m: f"{m[0][0]} {m[0][1:]}", text)
 
+    def _check_sayable(self, text: str) -> None:
+        """Raises where the model has no tokens for some of the words."""
+        words = text.split()
+        each = self._tokenizer(words, add_special_tokens=False)["input_ids"]
+        unknown = self._tokenizer.unk_token_id
+        lost = [
+            word
+            for word, ids in zip(words, each, strict=True)
+            if (unknown is not None and unknown in ids) or not self.spell(ids)
+        ]
+        if lost:
+            raise ModelError(
+                f"this model's tokenizer cannot say {', '.join(map(repr, lost))}: give the goal a "
+                "text in words that the model knows"
+            )
+
     def _ids(self, text: str) -> list[int]:
         return list(self._tokenizer(text, add_special_tokens=self._adds_bos(text))["input_ids"])
+
+    def spans(self, text: str) -> list[tuple[int, int, int]]:
+        """Each token of a rendered prompt, and from where to where in the text it goes."""
+        if not self._tokenizer.is_fast:
+            raise ModelError(
+                "this checkpoint's tokenizer cannot tell which characters a token stands for; "
+                "attacks on single tokens need a fast one (tokenizer.json)"
+            )
+        settings = {"add_special_tokens": self._adds_bos(text), "return_offsets_mapping": True}
+        out = self._tokenizer(text, **settings)
+        return [
+            (i, a, b) for i, (a, b) in zip(out["input_ids"], out["offset_mapping"], strict=True)
+        ]
+
+    def spell(self, ids: Sequence[int]) -> str:
+        """What one would type to have these tokens."""
+        return str(self._tokenizer.decode(ids, clean_up_tokenization_spaces=False)).strip()
 
     def _adds_bos(self, text: str) -> bool:
         bos = self._tokenizer.bos_token

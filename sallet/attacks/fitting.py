@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -22,8 +22,8 @@ from sallet.core.seeds import derive
 class Settings(Protocol):
     """What a search needs to know of its attack."""
 
-    @property
-    def name(self) -> str: ...
+    name: ClassVar[str]
+
     @property
     def threat(self) -> Threat: ...
     @property

@@ -60,7 +60,7 @@ class Patched:
 class Patch(PGD):
     """PGD on the pixels of a patch of its own for each picture; `universal` makes one for all.
 
-    `eps` is 255: a patch is bounded by its `size` (a share of the picture's shorter side, or
+    `eps` is 255: a patch is bounded by its `side` (a share of the picture's shorter side, or
     pixels), not by its colours. `location` and `rotation` as in `Placing`; where one of them is
     random, every look draws another one (EOT).
     """
@@ -68,7 +68,7 @@ class Patch(PGD):
     name: ClassVar[str] = "patch"
     eps: float = 255.0
     step: float | None = 16.0
-    size: float = 0.25
+    side: float = 0.25
     location: str = "bottom-right"
     rotation: float = 0.0
 
@@ -76,11 +76,11 @@ class Patch(PGD):
         super().__post_init__()
         if self.norm != "linf" or self.eps != 255:
             raise RecipeError(
-                f"a patch is bounded by its size, so eps is 255 and norm linf; got {self.eps:g} "
+                f"a patch is bounded by its side, so eps is 255 and norm linf; got {self.eps:g} "
                 f"and {self.norm}"
             )
 
     @property
     def space(self) -> Space:
         """The patch's pixels."""
-        return Patched(Placing(self.size, self.location, self.rotation))
+        return Patched(Placing(self.side, self.location, self.rotation))

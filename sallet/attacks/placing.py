@@ -38,7 +38,7 @@ class Placing:
     def __post_init__(self) -> None:
         if not (0 < self.size <= 1 or (self.size >= 2 and self.size == int(self.size))):
             raise RecipeError(
-                "size must be a share of the picture's shorter side (0.25), or whole pixels from 2 "
+                "side must be a share of the picture's shorter side (0.25), or whole pixels from 2 "
                 f"up; it is {self.size:g}"
             )
         if not 0 <= self.rotation <= 180:
@@ -96,7 +96,7 @@ class Placing:
             turned = f" ({box} when turned)" if box > side else ""
             raise InputError(
                 f"a patch of {side}x{side} pixels{turned} does not fit into a picture of "
-                f"{width}x{height}; use a smaller size or larger pictures"
+                f"{width}x{height}; use a smaller side or larger pictures"
             )
 
 

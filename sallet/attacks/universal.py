@@ -32,7 +32,7 @@ class Universal:
 
     `form` is what is shared: a whole `image` within `eps` of a `base` (`grey`, `noise`, the `first`
     picture, or a file; eps 255 is unbounded) in place of each picture; a `change` within `eps`,
-    stretched to each picture; or a `patch` (`size`, `location`, `rotation`, as in `patch`). Every
+    stretched to each picture; or a `patch` (`side`, `location`, `rotation`, as in `patch`). Every
     `check_every` steps the model is asked about `asked` of the queries, with the 8-bit image: kept
     is what most of them fell for, and among equals what had the lowest loss since the last check.
     Where a defence is random, each pair meets a fresh seed of it (EOT). With `steps` 0 it is its
@@ -49,7 +49,7 @@ class Universal:
     pairs: int = 8
     form: str = "image"
     base: str = "grey"
-    size: float = 0.25
+    side: float = 0.25
     location: str = "bottom-right"
     rotation: float = 0.0
     check_every: int = 25
@@ -68,7 +68,7 @@ class Universal:
             raise RecipeError(f"fall must be in (0, 1]; it is {self.fall}")
         if self.form == "patch" and (self.eps != 255 or self.norm != "linf"):
             raise RecipeError(
-                "a patch is bounded by its size: set eps to 255 and norm to linf; got "
+                "a patch is bounded by its side: set eps to 255 and norm to linf; got "
                 f"{self.eps:g} and {self.norm}"
             )
         if self.form == "change":
@@ -83,7 +83,7 @@ class Universal:
     @property
     def placing(self) -> Placing:
         """Where a patch lies."""
-        return Placing(self.size, self.location, self.rotation)
+        return Placing(self.side, self.location, self.rotation)
 
     def at(self, done: int) -> float:
         """The step at iteration `done`, in [0,1] pixel units; linf: from eps/8, at most 8, down."""

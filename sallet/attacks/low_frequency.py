@@ -16,12 +16,17 @@ from sallet.core.errors import RecipeError
 from sallet.core.image import Image
 
 
+BEYOND = 4
+"""How many times eps a knot may be; its tangent is then eps to a thousandth."""
+
+
 @dataclass(frozen=True)
 class Smooth:
-    """A point is a grid of knots; the change is the cubic B-spline over it.
+    """A point is a grid of knots; the change is the cubic B-spline over it, bent into `eps`.
 
-    Its weights are positive and sum to one, so that knots within `eps` give a change within `eps`,
-    everywhere and also after rounding. `grid` knots lie along the longer side.
+    Knots may go beyond `eps` (a spline of knots that alternate is flat), and a hyperbolic tangent
+    keeps the change within it, everywhere and also after rounding. `grid` knots lie along the
+    longer side.
     """
 
     eps: float
@@ -51,7 +56,7 @@ class Smooth:
             _spline(side, knots).to(point)
             for side, knots in zip(clean.shape[-2:], point.shape[-2:], strict=True)
         )
-        return down @ point @ across.T
+        return self.ball.radius * (down @ point @ across.T / self.ball.radius).tanh()
 
     def show(self, clean: Tensor, point: Tensor, generator: torch.Generator) -> Tensor:
         """The changed image, differentiable to the knots; held in [0,1], as its file is."""
@@ -62,8 +67,8 @@ class Smooth:
         return -gradient.sign()
 
     def project(self, point: Tensor, clean: Tensor) -> Tensor:
-        """Knots within the ball."""
-        return point.clamp(-self.ball.radius, self.ball.radius)
+        """Knots within `BEYOND` times the ball."""
+        return point.clamp(-BEYOND * self.ball.radius, BEYOND * self.ball.radius)
 
     def file(self, clean: Tensor, point: Tensor) -> Image:
         """The 8-bit image that would be uploaded."""

@@ -11,8 +11,11 @@ from torch import Tensor
 from sallet.attacks.pgd import PGD
 from sallet.attacks.placing import Placing
 from sallet.attacks.space import Space
+from sallet.attacks.trial import Trial
 from sallet.core.errors import RecipeError
+from sallet.core.goal import Goal
 from sallet.core.image import Image, to_float, to_pixels
+from sallet.core.query import Query
 from sallet.core.seeds import derive
 
 
@@ -62,7 +65,7 @@ class Patch(PGD):
 
     `eps` is 255: a patch is bounded by its `side` (a share of the picture's shorter side, or
     pixels), not by its colours. `location` and `rotation` as in `Placing`; where one of them is
-    random, every look draws another one (EOT).
+    random, every step averages over as many of them as over defence seeds (`eot`, `eot_most`).
     """
 
     name: ClassVar[str] = "patch"
@@ -81,6 +84,14 @@ class Patch(PGD):
             )
 
     @property
+    def placing(self) -> Placing:
+        """Where it lies."""
+        return Placing(self.side, self.location, self.rotation)
+
+    @property
     def space(self) -> Space:
         """The patch's pixels."""
-        return Patched(Placing(self.side, self.location, self.rotation))
+        return Patched(self.placing)
+
+    def _begin(self, query: Query, goal: Goal, seed: int, random: bool) -> Trial:
+        return super()._begin(query, goal, seed, random or self.placing.random)

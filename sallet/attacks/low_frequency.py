@@ -15,7 +15,6 @@ from sallet.attacks.threat import Threat
 from sallet.core.errors import RecipeError
 from sallet.core.image import Image
 
-
 BEYOND = 4
 """How many times eps a knot may be; its tangent is then eps to a thousandth."""
 

@@ -45,7 +45,7 @@ DEFENSES: dict[str, Entry] = {
 ATTACKS: dict[str, Entry] = {
     "none": Entry("sallet.attacks.control:Unchanged", "the query as it is"),
     "uniform-noise": Entry(
-        "sallet.attacks.control:UniformNoise", "the control: random noise of the same size"
+        "sallet.attacks.control:uniform_noise", "the control: random noise of the same size"
     ),
     "pgd": Entry("sallet.attacks.pgd:PGD", "projected gradient descent on the pixels, L-inf or L2"),
     "square": Entry(
@@ -58,6 +58,16 @@ ATTACKS: dict[str, Entry] = {
     "gcg": Entry("sallet.attacks.gcg:GCG", "a suffix of tokens by greedy coordinate gradient"),
     "joint": Entry("sallet.attacks.joint:Joint", "words, then pixels, then words: one goal"),
     "bimodal": Entry("sallet.attacks.bimodal:Bimodal", "pixels for the yes, words for the intent"),
+    "low-frequency": Entry(
+        "sallet.attacks.low_frequency:LowFrequency", "PGD on a smooth change, that blur leaves in"
+    ),
+    "patch": Entry("sallet.attacks.patch:Patch", "any pixels on a small square of the picture"),
+    "universal": Entry(
+        "sallet.attacks.universal:Universal", "one image, change or patch for a corpus of goals"
+    ),
+    "hijack": Entry(
+        "sallet.attacks.hijack:Hijack", "one image that makes the model say, refuse or repeat"
+    ),
 }
 
 BENCHMARKS: dict[str, Entry] = {

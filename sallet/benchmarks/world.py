@@ -84,9 +84,7 @@ class World:
     def _keeps(self, item: Item) -> bool:
         if self.nouns == "reserved":
             return not item.harmful or item.noun in RESERVED
-        shown = {noun for scene in item.scenes for noun in scene.nouns}
-        written = {word.text for scene in item.scenes for word in scene.words}
-        return not {item.noun, *shown, *written} & {*RESERVED}
+        return not _things(item) & {*RESERVED}
 
     def _sample(self, i: int, item: Item, seed: int) -> Sample:
         identity = f"{item.family}-{seed}-{i}"
@@ -101,7 +99,15 @@ class World:
             goals=_harmful_goals(item) if harmful else _benign_goals(item, identity),
             category=item.family,
             split="unseen" if self.split == "shift" else None,
+            reserved=bool(_things(item) & {*RESERVED}),
         )
+
+
+def _things(item: Item) -> set[str | None]:
+    """All that an item asks about, shows or writes."""
+    shown = {noun for scene in item.scenes for noun in scene.nouns}
+    written = {word.text for scene in item.scenes for word in scene.words}
+    return {item.noun, *shown, *written}
 
 
 def _query(item: Item) -> Query:

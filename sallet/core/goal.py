@@ -20,6 +20,8 @@ class Goal:
     kind: Kind
     text: str
     names: tuple[str, ...]
+    refusal: bool = False
+    """Whether any refusal is what was wanted (targeted only): denial of service."""
 
     @classmethod
     def stop_saying(cls, text: str, *accepted: str) -> Goal:
@@ -35,6 +37,11 @@ class Goal:
     def stop_refusing(cls, text: str, *things: str) -> Goal:
         """Jailbreak: comply in the words of `text`, naming one of `things`."""
         return cls("jailbreak", text, things)
+
+    @classmethod
+    def refuse(cls, text: str) -> Goal:
+        """Targeted: decline what was asked, in these or any other words."""
+        return cls("targeted", text, (text,), refusal=True)
 
     @property
     def sign(self) -> int:

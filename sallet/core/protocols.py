@@ -186,6 +186,34 @@ class Attack(Protocol):
         ...
 
 
+@runtime_checkable
+class Shared(Attack, Protocol):
+    """An attack that makes one thing for many queries: found on some, laid on any.
+
+    What it found is a `Hostile` whose query holds nothing but that thing, as 8-bit images: so it
+    is kept as a file like any other. Called, it is laid on the queries that it was fitted on.
+    """
+
+    def fit(
+        self,
+        model: Model,
+        queries: Sequence[Query],
+        goals: Sequence[Goal],
+        *,
+        judge: Judge,
+        seed: int,
+        progress: Progress = silent,
+    ) -> Hostile: ...
+    def lay(self, found: Hostile, queries: Sequence[Query], /) -> list[Hostile]: ...
+
+
+@runtime_checkable
+class Wilful(Attack, Protocol):
+    """An attack that wants something of its own, whatever a benchmark would have wanted."""
+
+    def wants(self, query: Query, /) -> Goal: ...
+
+
 class Judge(Protocol):
     """Says of an answer whether the attacker's goal was reached."""
 

@@ -16,7 +16,7 @@ class Sample:
 
     `goals` holds what an attacker may want of it. The goal named `default` judges the sample when
     nothing is attacked: *untargeted* on a benign sample (is the answer right?), *jailbreak* on a
-    harmful one (does it comply and name the thing?).
+    harmful one (does it comply and name the thing?). Nothing is ever crafted on a `reserved` one.
     """
 
     id: str
@@ -27,6 +27,7 @@ class Sample:
     goals: Mapping[Kind, Goal]
     category: str = ""
     split: str | None = None
+    reserved: bool = False
 
     @property
     def default(self) -> Goal:

@@ -1,5 +1,7 @@
 """Hostile queries: made once for each object that an attack looked at, kept as 8-bit PNG files.
 
+An attack that makes one thing for all samples makes it once; that, too, is kept.
+
 What is evaluated is always what was read back from those files. So a defence that was a surprise
 to the attacker meets the very images that every other such defence met, and a resumed run the
 images of the run before.
@@ -8,19 +10,20 @@ images of the run before.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from sallet.attacks.checks import cell_flags
 from sallet.core.errors import StoreError
 from sallet.core.guarded import Guarded
-from sallet.core.protocols import Defense, Judge, Model, Progress
+from sallet.core.protocols import Defense, Judge, Model, Progress, Shared
+from sallet.core.query import Query
 from sallet.core.sample import Sample
 from sallet.harness import seeds
 from sallet.harness.parts import Parts
 from sallet.harness.plan import PlannedCell, goal_of
 from sallet.harness.revision import revision
-from sallet.runs.artifacts import Batch
+from sallet.runs.artifacts import Artifacts, Batch
 from sallet.runs.recipe import digest
 from sallet.runs.store import Store
 
@@ -36,14 +39,11 @@ def hostile(
     progress: Progress,
 ) -> Batch:
     """The hostile queries of one batch of a cell's samples, from their files."""
-    key, artifacts = _identity(cell, samples, seed), store.artifacts
-    names = [seeds.attacker(seed, cell.benchmark.name, sample.id) for sample in samples]
-    queries = [s.query.with_defense_seed(name) for s, name in zip(samples, names, strict=True)]
-    found = artifacts.load_batch(key, queries)
-    if found is None:
-        target, seen = _looked_at(cell, parts)
-        if cell.source and cell.key.source:
-            store.pin(cell.key.source, revision(parts.model(cell.source)))
+    queries = [_attacked(cell, sample, seed) for sample in samples]
+    key = _identity(cell, samples, seed)
+
+    def attack_each() -> Batch:
+        target, seen = _looked_at(cell, parts, store)
         attack = parts.attack(cell.attack)
         began = time.perf_counter()
         made = attack(
@@ -55,16 +55,76 @@ def hostile(
             progress=progress,
         )
         seconds = time.perf_counter() - began
-        artifacts.save_batch(key, Batch(tuple(made), seconds, cell_flags(made, seen, attack)))
+        return Batch(tuple(made), seconds, cell_flags(made, seen, attack))
+
+    def lay_one_on_each() -> Batch:
+        found = _crafted(cell, parts, judge, store, seed, progress)
+        attack = parts.attack(cell.attack)
+        assert isinstance(attack, Shared)
+        share = len(samples) / len(cell.samples)
+        laid = attack.lay(found.hostiles[0], queries)
+        return Batch(tuple(laid), found.seconds * share, found.flags)
+
+    make = lay_one_on_each if cell.crafting else attack_each
+    return _kept(key, queries, store.artifacts, make)
+
+
+def _crafted(
+    cell: PlannedCell,
+    parts: Parts,
+    judge: Judge,
+    store: Store,
+    seed: int,
+    progress: Progress,
+) -> Batch:
+    """The one thing that an attack makes for all samples, alone in its batch.
+
+    Both halves of a benchmark, every batch of them and a resumed run get the very same.
+    """
+
+    def fit() -> Batch:
+        target, seen = _looked_at(cell, parts, store)
+        attack = parts.attack(cell.attack)
+        assert isinstance(attack, Shared)
+        began = time.perf_counter()
+        found = attack.fit(
+            target,
+            [_attacked(cell, sample, seed) for sample in cell.crafting],
+            [goal_of(cell, sample) for sample in cell.crafting],
+            judge=judge,
+            seed=seeds.attack(seed, cell.benchmark.name),
+            progress=progress,
+        )
+        seconds = time.perf_counter() - began
+        return Batch((found,), seconds, cell_flags([found], seen, attack))
+
+    key = digest(["crafted", _identity(cell, (), seed)])
+    return _kept(key, [Query.ask("")], store.artifacts, fit)
+
+
+def _attacked(cell: PlannedCell, sample: Sample, seed: int) -> Query:
+    own = seeds.attacker(seed, cell.benchmark.name, sample.id)
+    return sample.query.with_defense_seed(own)
+
+
+def _kept(
+    key: str, queries: Sequence[Query], artifacts: Artifacts, make: Callable[[], Batch]
+) -> Batch:
+    """What `make` makes, or what it made in the run before: as the files have it."""
+    found = artifacts.load_batch(key, queries)
+    if found is None:
+        artifacts.save_batch(key, make())
         found = artifacts.load_batch(key, queries)
         if found is None:
             raise StoreError(f"{artifacts.folder} changed while the run wrote to it; start anew")
     return found
 
 
-def _looked_at(cell: PlannedCell, parts: Parts) -> tuple[Model, Defense | None]:
+def _looked_at(cell: PlannedCell, parts: Parts, store: Store) -> tuple[Model, Defense | None]:
     """The threat model is which object the attack is handed."""
     model = parts.model(cell.source or cell.model)
+    if cell.source and cell.key.source:
+        store.pin(cell.key.source, revision(model))
     if cell.key.access != "adaptive":
         return model, None
     defense = parts.defense(cell.defense)
@@ -77,7 +137,8 @@ def _identity(cell: PlannedCell, samples: Sequence[Sample], seed: int) -> str:
     defense = asdict(cell.defense) if cell.key.access == "adaptive" else None
     attack = {k: v for k, v in asdict(cell.attack).items() if k not in _RESTRICTIONS}
     benchmark = {k: v for k, v in asdict(cell.benchmark).items() if k != "limit"}
-    return digest([model, defense, attack, benchmark, [s.id for s in samples], seed])
+    parts = [model, defense, attack, benchmark, [s.id for s in samples], seed]
+    return digest([*parts, [s.id for s in cell.crafting]] if cell.crafting else parts)
 
 
 _RESTRICTIONS = ("benchmarks", "defenses", "access")

@@ -11,7 +11,9 @@ from pathlib import Path
 from sallet import catalog
 from sallet.core.errors import RecipeError, UnknownName
 from sallet.core.goal import Goal
+from sallet.core.protocols import Shared, Wilful
 from sallet.core.sample import Benchmark, Sample
+from sallet.harness.halves import halves
 from sallet.harness.parts import Parts, resolved
 from sallet.runs.recipe import AttackSpec, BenchmarkSpec, DefenseSpec, Recipe, Spec, digest
 from sallet.runs.record import Access, CellKey, Scalar
@@ -28,6 +30,8 @@ class PlannedCell:
     defense: DefenseSpec
     source: Spec | None
     samples: tuple[Sample, ...]
+    crafting: tuple[Sample, ...] = ()
+    """What one thing for all samples is found on, where the attack makes one."""
 
     @cached_property
     def digest(self) -> str:
@@ -73,15 +77,19 @@ def plan(recipe: Recipe, parts: Parts) -> Plan:
     for model, (spec, benchmark, samples), attack in product(recipe.models, drawn, recipe.attacks):
         if attack.benchmarks and spec.name not in attack.benchmarks:
             continue
-        groups = _groups(samples, attack)
+        groups = _groups(_wilful(samples, attack, parts), attack)
         if not groups:
             note = f"no sample of {spec.name} has the goal {attack.goal}; {attack.name} is left out"
             notes += [note] if note not in notes else []
         for (goal, split), group in groups.items():
+            parted = _parted(split, group, spec, attack, recipe.seed, parts)
             for access, source, defense in _arms(recipe, model, attack):
                 key = _key(recipe, model, benchmark, spec, attack, access, source, defense)
-                key = replace(key, goal=goal, split=split)
-                cells.append(PlannedCell(key, model, spec, attack, defense, source, tuple(group)))
+                for half, own, crafting in parted:
+                    named = replace(key, goal=goal, split=half)
+                    cells.append(
+                        PlannedCell(named, model, spec, attack, defense, source, own, crafting)
+                    )
     if not cells:
         raise RecipeError("; ".join(notes) or "no combination of this recipe makes a cell")
     _check_different(cells)
@@ -115,6 +123,36 @@ def _groups(
         if attack.goal is None or attack.goal in sample.goals:
             groups.setdefault((goal, sample.split), []).append(sample)
     return groups
+
+
+def _wilful(samples: Sequence[Sample], attack: AttackSpec, parts: Parts) -> list[Sample]:
+    """The samples; with the attack's own goal, where it has one of its own for every query."""
+    built = parts.attack(attack)
+    if not isinstance(built, Wilful):
+        return list(samples)
+    wanted = [(sample, built.wants(sample.query)) for sample in samples]
+    for _, goal in wanted[:1]:
+        if goal.kind != attack.goal:
+            raise RecipeError(f"the attack {attack.name!r} has the goal {goal.kind}: say so")
+    return [replace(one, goals={**one.goals, goal.kind: goal}) for one, goal in wanted]
+
+
+def _parted(
+    split: str | None,
+    group: Sequence[Sample],
+    spec: BenchmarkSpec,
+    attack: AttackSpec,
+    seed: int,
+    parts: Parts,
+) -> list[tuple[str | None, tuple[Sample, ...], tuple[Sample, ...]]]:
+    """Split, samples, and what to craft on: in halves where the attack makes one thing for all.
+
+    `split` then says which half it is; a benchmark's own split is among its parameters.
+    """
+    if not isinstance(parts.attack(attack), Shared):
+        return [(split, tuple(group), ())]
+    both = halves(group, spec.name, seed)
+    return [("seen", both.seen, both.crafting), ("unseen", both.unseen, both.crafting)]
 
 
 def _arms(

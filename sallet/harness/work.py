@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sallet.core.protocols import Attack
 from sallet.harness.clean import VOTES
 from sallet.harness.parts import Parts
 from sallet.harness.plan import Plan, PlannedCell
@@ -47,8 +48,7 @@ def work(plan: Plan, parts: Parts) -> list[Work]:
             if images not in made:
                 checks, gradients = _attack(cell, parts, looked_at)
                 made.add(images)
-        n = len(cell.samples)
-        result.append(Work(answers * n, checks * n, gradients * n, looked_at))
+        result.append(Work(answers * len(cell.samples), checks, gradients, looked_at))
     return result
 
 
@@ -61,10 +61,21 @@ def effort(cell: PlannedCell, todo: Work, parts: Parts) -> float:
 
 
 def _attack(cell: PlannedCell, parts: Parts, looked_at: DefenseSpec | None) -> tuple[int, int]:
-    """The answers and gradients that the attack wants for one sample, as its fields say."""
+    """The answers and gradients that the attack wants for all samples, as its fields say."""
     attack = parts.attack(cell.attack)
+    if cell.crafting:
+        return _shared(attack, len(cell.crafting))
     random = looked_at is not None and parts.defense(looked_at).stochastic
     steps: int = getattr(attack, "steps", 1)
     eot: int = getattr(attack, "eot", 1) if random else 1
     asks: int = getattr(attack, "confirm", 1) if random else 1
-    return asks * (1 + steps // getattr(attack, "check_every", steps)), steps * eot
+    checks, n = 1 + steps // getattr(attack, "check_every", steps), len(cell.samples)
+    return n * asks * checks, n * steps * eot
+
+
+def _shared(attack: Attack, crafting: int) -> tuple[int, int]:
+    """The same of one thing for all samples: once, however many they are."""
+    steps: int = getattr(attack, "steps", 0)
+    every: int = getattr(attack, "check_every", 1)
+    asked = min(getattr(attack, "asked", 0), crafting)
+    return asked * -(-steps // every), steps * getattr(attack, "pairs", 1)

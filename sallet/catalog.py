@@ -49,6 +49,9 @@ ATTACKS: dict[str, Entry] = {
     ),
     "pgd": Entry("sallet.attacks.pgd:PGD", "projected gradient descent on the pixels, L-inf or L2"),
     "apgd": Entry("sallet.attacks.apgd:APGD", "PGD whose step size follows its budget"),
+    "strongest": Entry(
+        "sallet.attacks.strongest:Strongest", "several of them in a row, each sample's own best"
+    ),
 }
 
 BENCHMARKS: dict[str, Entry] = {

@@ -67,7 +67,7 @@ def _looked_at(cell: PlannedCell, parts: Parts) -> tuple[Model, Defense | None]:
     model = parts.model(cell.source or cell.model)
     if cell.key.access != "adaptive":
         return model, None
-    defense = parts.defense(cell.defense)
+    defense = parts.defense(cell.defense, cell.pinned)
     return Guarded(model, defense), defense
 
 
@@ -77,7 +77,8 @@ def _identity(cell: PlannedCell, samples: Sequence[Sample], seed: int) -> str:
     defense = asdict(cell.defense) if cell.key.access == "adaptive" else None
     attack = {k: v for k, v in asdict(cell.attack).items() if k not in _RESTRICTIONS}
     benchmark = {k: v for k, v in asdict(cell.benchmark).items() if k != "limit"}
-    return digest([model, defense, attack, benchmark, [s.id for s in samples], seed])
+    pinned = [cell.pinned] if defense and cell.pinned is not None else []
+    return digest([model, defense, attack, benchmark, [s.id for s in samples], seed, *pinned])
 
 
 _RESTRICTIONS = ("benchmarks", "defenses", "access")

@@ -12,8 +12,17 @@ from sallet import catalog
 from sallet.core.errors import RecipeError, UnknownName
 from sallet.core.goal import Goal
 from sallet.core.sample import Benchmark, Sample
+from sallet.harness import seeds
 from sallet.harness.parts import Parts, resolved
-from sallet.runs.recipe import AttackSpec, BenchmarkSpec, DefenseSpec, Recipe, Spec, digest
+from sallet.runs.recipe import (
+    FIXED_SEED,
+    AttackSpec,
+    BenchmarkSpec,
+    DefenseSpec,
+    Recipe,
+    Spec,
+    digest,
+)
 from sallet.runs.record import Access, CellKey, Scalar
 
 
@@ -28,6 +37,7 @@ class PlannedCell:
     defense: DefenseSpec
     source: Spec | None
     samples: tuple[Sample, ...]
+    pinned: int | None = None  # the one defence seed of the fixed-seed mode
 
     @cached_property
     def digest(self) -> str:
@@ -66,6 +76,7 @@ def plan(recipe: Recipe, parts: Parts) -> Plan:
     """Every cell of the recipe: by model, then benchmark, attack, access and defence."""
     recipe = resolved(recipe)
     _check_restrictions(recipe)
+    pinned = seeds.fixed(recipe.seed) if recipe.fixed_seed else None
     cells: list[PlannedCell] = []
     notes: list[str] = []
     benchmarks = [(spec, parts.benchmark(spec)) for spec in recipe.benchmarks]
@@ -81,7 +92,9 @@ def plan(recipe: Recipe, parts: Parts) -> Plan:
             for access, source, defense in _arms(recipe, model, attack):
                 key = _key(recipe, model, benchmark, spec, attack, access, source, defense)
                 key = replace(key, goal=goal, split=split)
-                cells.append(PlannedCell(key, model, spec, attack, defense, source, tuple(group)))
+                cells.append(
+                    PlannedCell(key, model, spec, attack, defense, source, tuple(group), pinned)
+                )
     if not cells:
         raise RecipeError("; ".join(notes) or "no combination of this recipe makes a cell")
     _check_different(cells)
@@ -161,6 +174,8 @@ def _key(
     for layer in defense.layers:
         within = "defense" if len(defense.layers) == 1 else f"defense.{layer.name}"
         params |= {f"{within}.{key}": value for key, value in layer.params.items()}
+    if recipe.fixed_seed:
+        params[FIXED_SEED] = True
     return CellKey(
         model=label(model),
         attack=attack.name,

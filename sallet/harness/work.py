@@ -31,7 +31,7 @@ def work(plan: Plan, parts: Parts) -> list[Work]:
     asked: set[str] = set()
     result: list[Work] = []
     for cell in plan.cells:
-        defense = parts.defense(cell.defense)
+        defense = parts.defense(cell.defense, cell.pinned)
         hunted = cell.attack.goal is not None or cell.samples[0].harmful
         times = plan.recipe.resubmissions if hunted and defense.stochastic else 1
         answers = 0 if cell.attack.name == "none" and times == 1 else times
@@ -63,7 +63,7 @@ def effort(cell: PlannedCell, todo: Work, parts: Parts) -> float:
 def _attack(cell: PlannedCell, parts: Parts, looked_at: DefenseSpec | None) -> tuple[int, int]:
     """The answers and gradients that the attack wants for one sample, as its fields say."""
     attack = parts.attack(cell.attack)
-    random = looked_at is not None and parts.defense(looked_at).stochastic
+    random = looked_at is not None and parts.defense(looked_at, cell.pinned).stochastic
     steps: int = getattr(attack, "steps", 1)
     eot: int = getattr(attack, "eot", 1) if random else 1
     asks: int = getattr(attack, "confirm", 1) if random else 1

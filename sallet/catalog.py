@@ -68,6 +68,9 @@ ATTACKS: dict[str, Entry] = {
     "hijack": Entry(
         "sallet.attacks.hijack:Hijack", "one image that makes the model say, refuse or repeat"
     ),
+    "strongest": Entry(
+        "sallet.attacks.strongest:Strongest", "several of them in a row, each sample's own best"
+    ),
 }
 
 BENCHMARKS: dict[str, Entry] = {

@@ -164,7 +164,7 @@ class _Run:
             shown = [self._shown(trials[i], leaves[i][k % len(leaves[i])], k) for i, k in part]
             with torch.set_grad_enabled(gradient):
                 seen = trace(self.model, shown, [trials[i].goal for i, _ in part])
-                if gradient:
+                if gradient and seen.loss.requires_grad:  # a stage may have cut the graph off
                     seen.loss.sum().backward()
             values = seen.loss.detach().float().cpu().tolist()
             for (i, _), loss, says in zip(part, values, seen.says, strict=True):

@@ -1,4 +1,4 @@
-"""`Stack` and `Choose`: defences made of defences, which a runtime cannot tell from any other."""
+"""`Stack`, `Pinned`, `Choose`: defences made of defences; no runtime can tell them from others."""
 
 from __future__ import annotations
 
@@ -56,6 +56,29 @@ class Stack:
 
     async def guard(self, query: Query, via: Via) -> Query | Answer:
         return await _through(self.layers, query, via)
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """A defence whose one seed everybody knows: it answers to no other, and so is not random."""
+
+    defense: Defense
+    seed: int
+
+    @property
+    def stochastic(self) -> bool:
+        return False
+
+    @property
+    def name(self) -> str:
+        return self.defense.name
+
+    @property
+    def gradient(self) -> Gradient:
+        return self.defense.gradient
+
+    async def guard(self, query: Query, via: Via) -> Query | Answer:
+        return await self.defense.guard(query.with_defense_seed(self.seed), via)
 
 
 class Choose:

@@ -131,7 +131,8 @@ class Hostile:
     """What an attack made of one query, and how it went. Success is not claimed here.
 
     `asks` counts the answers that the attacker asked for, `looks` the gradients or losses that it
-    took; `curve` is the loss at each step, `eot` the most defence seeds that one step averaged.
+    took; `curve` is the loss at each step, `eot` the most defence seeds that one step averaged,
+    `by` the member of an ensemble that made it.
     """
 
     query: Query
@@ -143,6 +144,7 @@ class Hostile:
     looks: int = 0
     eot: int = 1
     curve: tuple[float, ...] = ()
+    by: str = ""
 
 
 @dataclass(frozen=True)

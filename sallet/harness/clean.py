@@ -33,11 +33,21 @@ class Clean:
 
 
 def clean_pass(
-    asker: Asker, judge: Judge, samples: Sequence[Sample], benchmark: str, seed: int
+    asker: Asker,
+    judge: Judge,
+    samples: Sequence[Sample],
+    benchmark: str,
+    seed: int,
+    pinned: int | None = None,
 ) -> list[Clean]:
-    """One `Clean` for each sample, in order."""
+    """One `Clean` for each sample, in order; all on the pinned defence seed, if there is one."""
     stochastic = asker.guarded.defense.stochastic
-    asked: list[list[Query]] = [_queries(sample, benchmark, seed, stochastic) for sample in samples]
+    asked: list[list[Query]] = [
+        [sample.query.with_defense_seed(pinned)]
+        if pinned is not None
+        else _queries(sample, benchmark, seed, stochastic)
+        for sample in samples
+    ]
     replies = iter(asker.ask([query for queries in asked for query in queries]))
     results: list[Clean] = []
     for sample, queries in zip(samples, asked, strict=True):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
+from sallet.core.compose import Pinned
 from sallet.core.guarded import Guarded
 from sallet.core.sample import Sample
 from sallet.harness import seeds
@@ -16,6 +17,7 @@ from sallet.harness.hostile import hostile
 from sallet.harness.identity import identity, plugins
 from sallet.harness.parts import Parts
 from sallet.harness.plan import Plan, PlannedCell, goal_of
+from sallet.harness.probe import stateful
 from sallet.harness.revision import revision
 from sallet.harness.rows import Arm, row
 from sallet.harness.watch import Silent, Watch
@@ -52,6 +54,7 @@ class _Evaluation:
     cache: Answers
     cache_endpoints: bool
     askers: dict[str, Asker] = field(default_factory=dict[str, Asker], init=False)
+    stateful: dict[str, bool] = field(default_factory=dict[str, bool], init=False)
     model: Spec | None = field(default=None, init=False)
     revision: str = field(default="", init=False)
 
@@ -72,6 +75,7 @@ class _Evaluation:
         seed, benchmark = self.plan.recipe.seed, cell.benchmark.name
         judge = self.parts.judge(cell.key.judge)
         asker = self._asker(cell)
+        flags = self._flags(cell, batch, asker)  # before the attack: it may change a state
         made = hostile(
             cell,
             batch,
@@ -87,7 +91,7 @@ class _Evaluation:
             if not self.store.has(cell.digest, sample.id)
         ]
         samples = [sample for sample, _ in pending]
-        clean = clean_pass(asker, judge, samples, benchmark, seed)
+        clean = clean_pass(asker, judge, samples, benchmark, seed, cell.pinned)
         attempts = [
             Attempts(one.query, goal_of(cell, sample), self._seeds(cell, sample, asker))
             for sample, one in pending
@@ -97,7 +101,7 @@ class _Evaluation:
             model_revision=self.revision,
             defense_config=self._defense_digest(cell.defense),
             attack_seconds=made.seconds / len(batch),
-            flags=made.flags,
+            flags=(*made.flags, *flags),
         )
         rows = [
             row(cell, sample, before, one, tried, arm, self.store.artifacts)
@@ -105,17 +109,33 @@ class _Evaluation:
         ]
         self.store.append(rows, time.perf_counter() - began)
 
+    def _flags(self, cell: PlannedCell, batch: Sequence[Sample], asker: Asker) -> list[str]:
+        """What is said of the cell beside what its attack says; a probe is made once for each
+        guarded model, before its first attack."""
+        defense = asker.guarded.defense
+        pinned = isinstance(defense, Pinned) and defense.defense.stochastic
+        flags = ["fixed-seed"] if pinned else []
+        if cell.attack.blind:
+            return flags
+        key = digest(asdict(cell.defense))
+        if key not in self.stateful:
+            goals = [goal_of(cell, sample) for sample in batch]
+            self.stateful[key] = stateful(asker.guarded, [s.query for s in batch], goals)
+        if self.stateful[key]:
+            flags.append("state-between-calls")
+        return flags
+
     def _asker(self, cell: PlannedCell) -> Asker:
         """One for each defence, for as long as the model stays: clean answers are kept in it."""
         if cell.model != self.model:
             self.parts.forget_models(cell.model, *self.plan.recipe.sources)
-            self.askers, self.model = {}, cell.model
+            self.askers, self.stateful, self.model = {}, {}, cell.model
             self.revision = revision(self.parts.model(cell.model))
             self.store.pin(cell.key.model, self.revision)
         key = digest(asdict(cell.defense))
         if key not in self.askers:
             model = self.parts.model(cell.model)
-            guarded = Guarded(model, self.parts.defense(cell.defense))
+            guarded = Guarded(model, self.parts.defense(cell.defense, cell.pinned))
             own = identity(model, cell.model, self.revision, endpoints=self.cache_endpoints)
             whole = None if own is None else digest([own, self._defense_digest(cell.defense)])
             self.askers[key] = Asker(guarded, self.cache, whole)
@@ -126,6 +146,8 @@ class _Evaluation:
 
         Resubmission is an attacker's move: a benign sample that nobody attacks is sent once.
         """
+        if cell.pinned is not None:
+            return [cell.pinned]
         varies = asker.guarded.defense.stochastic or sample.query.sampling.temperature > 0
         hunted = sample.harmful or cell.attack.goal is not None
         times = self.plan.recipe.resubmissions if varies and hunted else 1

@@ -127,7 +127,7 @@ def _looked_at(cell: PlannedCell, parts: Parts, store: Store) -> tuple[Model, De
         store.pin(cell.key.source, revision(model))
     if cell.key.access != "adaptive":
         return model, None
-    defense = parts.defense(cell.defense)
+    defense = parts.defense(cell.defense, cell.pinned)
     return Guarded(model, defense), defense
 
 
@@ -137,8 +137,10 @@ def _identity(cell: PlannedCell, samples: Sequence[Sample], seed: int) -> str:
     defense = asdict(cell.defense) if cell.key.access == "adaptive" else None
     attack = {k: v for k, v in asdict(cell.attack).items() if k not in _RESTRICTIONS}
     benchmark = {k: v for k, v in asdict(cell.benchmark).items() if k != "limit"}
-    parts = [model, defense, attack, benchmark, [s.id for s in samples], seed]
-    return digest([*parts, [s.id for s in cell.crafting]] if cell.crafting else parts)
+    pinned = [cell.pinned] if defense and cell.pinned is not None else []
+    crafting = [[s.id for s in cell.crafting]] if cell.crafting else []
+    ids = [s.id for s in samples]
+    return digest([model, defense, attack, benchmark, ids, seed, *crafting, *pinned])
 
 
 _RESTRICTIONS = ("benchmarks", "defenses", "access")

@@ -7,9 +7,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import partial
 
-from sallet.core.statistics import complement, interval_for
-from sallet.harness.measures import assessed, broken, flipped, refused, right, share
+from sallet.core.statistics import Rate, complement, interval_for
+from sallet.harness.measures import (
+    assessed,
+    broken,
+    broken_within,
+    flipped,
+    refused,
+    right,
+    share,
+)
 from sallet.harness.provenance import refusal_rates
 from sallet.runs.record import Cell, Row
 
@@ -46,7 +55,28 @@ def cell(rows: Sequence[Row]) -> Cell:
         reasons=dict(Counter(row.reason for row in known).most_common(10)),
         attack_seconds=_mean([row.attack_seconds for row in rows]),
         refusal_rates=refusal_rates(rows),
+        resubmission_curve=resubmission_curve(rows),
+        broken_by=dict(Counter(row.by for row in rows if row.by and broken(row)).most_common()),
     )
+
+
+def resubmission_curve(rows: Sequence[Row]) -> tuple[Rate, ...]:
+    """Success after 1, 2, ... submissions of the same file; its last point is the cell's rate.
+
+    A sample that nobody could assess is in no point of it. What answers alike every time was sent
+    once and has a level curve.
+    """
+    times = rows[0].key.resubmissions
+    if times == 1:
+        return ()
+    fell = {row.attempts for row in rows if broken(row)}
+    curve: list[Rate] = []
+    for count in range(1, times + 1):
+        if curve and count not in fell:
+            curve.append(curve[-1])
+        elif (point := share(rows, partial(broken_within, submissions=count))) is not None:
+            curve.append(point)
+    return tuple(curve)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sallet import catalog
-from sallet.core.compose import Stack
+from sallet.core.compose import Pinned, Stack
 from sallet.core.errors import RecipeError, UnknownName, UsageError
 from sallet.core.protocols import Attack, Defense, Judge, Model
 from sallet.core.sample import Benchmark
@@ -54,10 +54,11 @@ class Parts:
         given = {key: value for key, value in budget.items() if value is not None}
         return constructor("attack", spec)(**given, **spec.params)
 
-    def defense(self, spec: DefenseSpec) -> Defense:
-        """The defence, or the stack."""
+    def defense(self, spec: DefenseSpec, seed: int | None = None) -> Defense:
+        """The defence, or the stack; pinned to a seed, if there is one."""
         layers = [constructor("defense", layer)(**layer.params) for layer in spec.layers]
-        return layers[0] if len(layers) == 1 else Stack(*layers)
+        built = layers[0] if len(layers) == 1 else Stack(*layers)
+        return built if seed is None else Pinned(built, seed)
 
     def benchmark(self, spec: BenchmarkSpec) -> Benchmark:
         """The benchmark."""

@@ -13,9 +13,18 @@ from sallet.core.errors import RecipeError, UnknownName
 from sallet.core.goal import Goal
 from sallet.core.protocols import Shared, Wilful
 from sallet.core.sample import Benchmark, Sample
+from sallet.harness import seeds
 from sallet.harness.halves import halves
 from sallet.harness.parts import Parts, resolved
-from sallet.runs.recipe import AttackSpec, BenchmarkSpec, DefenseSpec, Recipe, Spec, digest
+from sallet.runs.recipe import (
+    FIXED_SEED,
+    AttackSpec,
+    BenchmarkSpec,
+    DefenseSpec,
+    Recipe,
+    Spec,
+    digest,
+)
 from sallet.runs.record import Access, CellKey, Scalar
 
 
@@ -32,6 +41,7 @@ class PlannedCell:
     samples: tuple[Sample, ...]
     crafting: tuple[Sample, ...] = ()
     """What one thing for all samples is found on, where the attack makes one."""
+    pinned: int | None = None  # the one defence seed of the fixed-seed mode
 
     @cached_property
     def digest(self) -> str:
@@ -70,6 +80,7 @@ def plan(recipe: Recipe, parts: Parts) -> Plan:
     """Every cell of the recipe: by model, then benchmark, attack, access and defence."""
     recipe = resolved(recipe)
     _check_restrictions(recipe)
+    pinned = seeds.fixed(recipe.seed) if recipe.fixed_seed else None
     cells: list[PlannedCell] = []
     notes: list[str] = []
     benchmarks = [(spec, parts.benchmark(spec)) for spec in recipe.benchmarks]
@@ -88,7 +99,9 @@ def plan(recipe: Recipe, parts: Parts) -> Plan:
                 for half, own, crafting in parted:
                     named = replace(key, goal=goal, split=half)
                     cells.append(
-                        PlannedCell(named, model, spec, attack, defense, source, own, crafting)
+                        PlannedCell(
+                            named, model, spec, attack, defense, source, own, crafting, pinned
+                        )
                     )
     if not cells:
         raise RecipeError("; ".join(notes) or "no combination of this recipe makes a cell")
@@ -199,6 +212,8 @@ def _key(
     for layer in defense.layers:
         within = "defense" if len(defense.layers) == 1 else f"defense.{layer.name}"
         params |= {f"{within}.{key}": value for key, value in layer.params.items()}
+    if recipe.fixed_seed:
+        params[FIXED_SEED] = True
     return CellKey(
         model=label(model),
         attack=attack.name,

@@ -72,6 +72,7 @@ def row(
         attack_seconds=arm.attack_seconds,
         tries=tuple(said.said for said, _ in attempts.made),
         votes=tuple(said.said for said in clean.replies),
+        by=hostile.by,
         cached=all(said.cached for said in [*clean.replies, *(one for one, _ in attempts.made)]),
     )
 

@@ -100,6 +100,7 @@ class Scorer:
             is_right(_judged(judge, sample.query, said, sample.default), sample.default)
             for said in votes
         ]
+        sent = max(row.attempts, len(row.tries))
         able, number = eligible(sample, rights), deciding(verdicts)
         verdict = assessable(verdicts[number], able, goal)
         again = replace(
@@ -107,6 +108,7 @@ class Scorer:
             cell=cell.digest,
             key=cell.key,
             answer=tries[number].text,
+            attempts=number + 1 if verdict.outcome is Outcome.SUCCESS else sent,
             outcome=verdict.outcome.value,
             reason=verdict.reason,
             right=is_right(verdict, goal),
@@ -114,7 +116,7 @@ class Scorer:
             eligible=able,
             clean_right=rights[0],
         )
-        stopped = row.attempts < row.key.resubmissions and row.outcome == Outcome.SUCCESS
+        stopped = sent < row.key.resubmissions and row.outcome == Outcome.SUCCESS
         return Score(again, stopped and verdict.outcome is not Outcome.SUCCESS, not row.tries)
 
 

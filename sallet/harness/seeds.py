@@ -15,6 +15,11 @@ def clean(seed: int, benchmark: str, sample: str, vote: int) -> int:
     return derive(seed, "clean", benchmark, sample, vote)
 
 
+def fixed(seed: int) -> int:
+    """The one defence seed of the fixed-seed mode: the evaluation's, and known to the attacker."""
+    return derive(seed, "fixed")
+
+
 def attacker(seed: int, benchmark: str, sample: str) -> int:
     """The defence seed that an attacker starts from."""
     return derive(seed, "attack", benchmark, sample)

@@ -32,7 +32,7 @@ def work(plan: Plan, parts: Parts) -> list[Work]:
     asked: set[str] = set()
     result: list[Work] = []
     for cell in plan.cells:
-        defense = parts.defense(cell.defense)
+        defense = parts.defense(cell.defense, cell.pinned)
         hunted = cell.attack.goal is not None or cell.samples[0].harmful
         times = plan.recipe.resubmissions if hunted and defense.stochastic else 1
         answers = 0 if cell.attack.name == "none" and times == 1 else times
@@ -65,7 +65,7 @@ def _attack(cell: PlannedCell, parts: Parts, looked_at: DefenseSpec | None) -> t
     attack = parts.attack(cell.attack)
     if cell.crafting:
         return _shared(attack, len(cell.crafting))
-    random = looked_at is not None and parts.defense(looked_at).stochastic
+    random = looked_at is not None and parts.defense(looked_at, cell.pinned).stochastic
     steps: int = getattr(attack, "steps", 1)
     eot: int = getattr(attack, "eot", 1) if random else 1
     asks: int = getattr(attack, "confirm", 1) if random else 1

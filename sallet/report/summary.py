@@ -117,6 +117,10 @@ def _cell(data: Mapping[str, Any], number: int) -> Cell:
             clusters=int(data.get("clusters") or 0),
             reasons=dict(data.get("reasons") or {}),
             attack_seconds=float(data.get("attack_seconds") or 0.0),
+            resubmission_curve=tuple(
+                rate for one in data.get("resubmission_curve") or () if (rate := _rate(one))
+            ),
+            broken_by=dict(data.get("broken_by") or {}),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"cell {number} of the summary cannot be read: {error}") from None

@@ -84,6 +84,7 @@ class Artifacts:
                 "looks": hostile.looks,
                 "eot": hostile.eot,
                 "curve": [_number(loss) for loss in hostile.curve],
+                "by": hostile.by,
             }
             for hostile in batch.hostiles
         ]

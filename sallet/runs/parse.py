@@ -61,7 +61,13 @@ def parse(data: dict[str, Any]) -> Recipe:
         resubmissions=_whole(data.get("resubmissions", 1), "resubmissions"),
         attack_batch=_whole(data.get("attack_batch", 40), "attack_batch"),
         judge=_text(data.get("judge"), "judge"),
+        fixed_seed=_switch(data.get("fixed_seed"), "fixed_seed"),
     )
+    if recipe.fixed_seed and recipe.resubmissions > 1:
+        raise RecipeError(
+            "with `fixed_seed` every submission is answered alike: leave `resubmissions` out, or "
+            "the fixed seed"
+        )
     wants = {access for attack in recipe.attacks for access in attack.access or recipe.access}
     if "transfer" in wants and not recipe.sources:
         raise RecipeError("access `transfer` needs `sources`: the models to make the images on")
@@ -189,6 +195,12 @@ def _text(value: object, where: str) -> str | None:
     if value is not None and (not isinstance(value, str) or not value):
         raise RecipeError(f"{where} must be a name, not {value!r}")
     return value
+
+
+def _switch(value: object, where: str) -> bool:
+    if value is not None and not isinstance(value, bool):
+        raise RecipeError(f"{where} must be true or false, not {value!r}")
+    return bool(value)
 
 
 def _one_of(choices: Sequence[str], value: Any, where: str) -> Any:

@@ -16,6 +16,10 @@ Norm: TypeAlias = Literal["linf", "l2"]
 
 BLIND = ("none", "uniform-noise")
 """Attacks that look at no model: their access is *none*, and one set of images serves all."""
+BLACK_BOX = ("square", "nes")
+"""Attacks that only ask: where they do more than the gradient does, the gradient is masked."""
+FIXED_SEED = "evaluation.fixed_seed"
+"""Among the parameters of a cell whose one defence seed the attacker knew."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,7 @@ class Recipe:
     resubmissions: int = 1
     attack_batch: int = 40
     judge: str | None = None  # in place of each benchmark's own
+    fixed_seed: bool = False  # one defence seed for everything, known to the attacker
 
     def as_dict(self) -> dict[str, Any]:
         """The recipe in the shape of its YAML file; reading that gives an equal recipe."""
@@ -96,6 +101,7 @@ class Recipe:
             "resubmissions": self.resubmissions,
             "attack_batch": self.attack_batch,
             **({"judge": self.judge} if self.judge else {}),
+            **({"fixed_seed": True} if self.fixed_seed else {}),
         }
 
     @property

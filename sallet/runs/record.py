@@ -78,6 +78,7 @@ class Row:
     tries: tuple[Said, ...] = ()  # every submission, in order
     votes: tuple[Said, ...] = ()  # unattacked: on the evaluation's own seed, then eligibility's
     cached: bool = False  # whether all of it was known from another run
+    by: str = ""  # the member of an ensemble that made the hostile image
 
 
 @dataclass(frozen=True)
@@ -102,3 +103,5 @@ class Cell:
     reasons: dict[str, int] = field(default_factory=dict[str, int])  # of the judge, if assessed
     attack_seconds: float = 0.0  # for one sample
     refusal_rates: dict[str, Rate] = field(default_factory=dict[str, Rate])  # by who refused
+    resubmission_curve: tuple[Rate, ...] = ()  # success after 1, 2, ... submissions; the last: asr
+    broken_by: dict[str, int] = field(default_factory=dict[str, int])  # by an ensemble's member

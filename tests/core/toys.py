@@ -14,6 +14,7 @@ from torch import Tensor
 from sallet.core.compose import Choose, Nothing
 from sallet.core.goal import Goal
 from sallet.core.image import Image
+from sallet.core.iterate import iterate
 from sallet.core.protocols import Defense, Gradient, Heard, Via
 from sallet.core.query import Answer, Failure, Message, Query, Seeded, refusal
 from sallet.core.seeds import derive
@@ -123,6 +124,27 @@ class Blur:
 
 
 @dataclass(eq=False)
+class Drift:
+    """A purifier of many noisy steps, each towards a smoother picture."""
+
+    times: int = 12
+    calls: list[int] = field(default_factory=list)
+    name: str = "drift"
+
+    def __call__(self, items: list[Seeded]) -> list[Image]:
+        self.calls.append(len(items))
+        return [Image(self.purified(item.image.tensor(), item.seed)) for item in items]
+
+    def purified(self, seen: Tensor, seed: int) -> Tensor:
+        return iterate(self.step, seen, self.times, seed)
+
+    def step(self, now: Tensor, number: int, generator: torch.Generator) -> Tensor:
+        smooth = torch.nn.functional.avg_pool2d(now[None], 3, 1, 1, count_include_pad=False)[0]
+        noise = torch.randn(now.shape, generator=generator) / (number + 1)
+        return torch.sigmoid(4 * (0.9 * now + 0.1 * smooth + 0.01 * noise) - 2)
+
+
+@dataclass(eq=False)
 class Brightness:
     """A pooled detector; fails on a batch that holds a forbidden size."""
 
@@ -155,6 +177,17 @@ class Rewrite(Toyish):
 class Purify(Toyish):
     stochastic = True
     purifier: Blur = field(default_factory=Blur)
+
+    async def guard(self, query: Query, via: Via) -> Query | Answer:
+        return query.with_images(await via.batch(self.purifier, query.seeded_images()))
+
+
+@dataclass
+class Iterative(Toyish):
+    """DiffPure's shape."""
+
+    stochastic = True
+    purifier: Drift = field(default_factory=Drift)
 
     async def guard(self, query: Query, via: Via) -> Query | Answer:
         return query.with_images(await via.batch(self.purifier, query.seeded_images()))
@@ -265,6 +298,7 @@ def choose() -> Choose:
 TOYS = {
     "rewrite": Rewrite,
     "purify": Purify,
+    "iterative": Iterative,
     "gated": Gated,
     "smooth": Smooth,
     "sequential": Sequential,

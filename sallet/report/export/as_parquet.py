@@ -12,15 +12,16 @@ from sallet.report.export.options import Options
 from sallet.report.export.source import Source
 from sallet.runs.record import Said
 
-TEXT, WHOLE = pyarrow.string(), pyarrow.int64()
+TEXT, WHOLE, NUMBER = pyarrow.string(), pyarrow.int64(), pyarrow.float64()
 TYPES = {
     Kind.TEXT: TEXT,
     Kind.FLAG: pyarrow.bool_(),
     Kind.WHOLE: WHOLE,
-    Kind.NUMBER: pyarrow.float64(),
+    Kind.NUMBER: NUMBER,
     Kind.MAPPING: TEXT,
     Kind.TEXTS: pyarrow.list_(TEXT),
     Kind.WHOLES: pyarrow.list_(WHOLE),
+    Kind.RATES: pyarrow.list_(pyarrow.list_(NUMBER)),
     Kind.SAID: pyarrow.list_(pyarrow.struct([(column.name, TEXT) for column in columns(Said)])),
 }
 

@@ -32,6 +32,7 @@ class Kind(Enum):
     TEXTS = "list of texts"
     WHOLES = "list of whole numbers"
     SAID = "list of what was said"
+    RATES = "list of rates, each with its interval"
 
 
 PLAIN: Mapping[Any, Kind] = {
@@ -42,6 +43,7 @@ PLAIN: Mapping[Any, Kind] = {
     tuple[str, ...]: Kind.TEXTS,
     tuple[int, ...]: Kind.WHOLES,
     tuple[Said, ...]: Kind.SAID,
+    tuple[Rate, ...]: Kind.RATES,
 }
 
 

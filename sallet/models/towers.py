@@ -1,0 +1,122 @@
+"""`Tower`: an encoder of pictures and texts (CLIP, SigLIP) as a white box to attack from.
+
+Feature matching (Zhao et al. 2023, AttackVLM): a picture is moved towards a text, or away from
+it, in the encoder's space, in the hope that a model which answers sees it there, too.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from sallet.core.errors import InputError, ModelError, RecipeError, UsageError
+from sallet.core.goal import Goal
+from sallet.core.query import Answer, Failure, Query
+from sallet.models.pixels import Pixels
+
+TEMPLATE = "{text}"
+
+
+class Tower:
+    """An encoder that gives gradients and no answers: a `source`, never a model to evaluate.
+
+    `template` puts a goal's text in the words of a caption, such as "a picture of {text}".
+    Parameters never require gradients; there is no dropout.
+    """
+
+    def __init__(self, model: Any, processor: Any, *, name: str, template: str = TEMPLATE) -> None:
+        for method in ("get_image_features", "get_text_features"):
+            if not hasattr(model, method):
+                raise ModelError(
+                    f"{name} is a {type(model).__name__}, without {method}; an encoder of pictures "
+                    "and texts is needed, such as CLIPModel or SiglipModel"
+                )
+        if "{text}" not in template:
+            raise RecipeError(f"template must hold {{text}}; it is {template!r}")
+        self.name, self.template = name, template
+        self.model = model.eval().requires_grad_(False)
+        self.tokenizer = processor.tokenizer
+        self.device: torch.device = next(model.parameters()).device
+        self.dtype: torch.dtype = next(model.parameters()).dtype
+        accepted = inspect.signature(model.get_image_features).parameters
+        self._pixels = Pixels(processor.image_processor, accepted, self.device)
+        self._longest: int = model.config.text_config.max_position_embeddings
+        # SigLIP was trained on texts padded to their full length, without a mask.
+        full = str(model.config.model_type).startswith("siglip")
+        self._padding = "max_length" if full else "longest"
+
+    @classmethod
+    def from_pretrained(
+        cls, path: str | Path, *, name: str, device: str = "auto", template: str = TEMPLATE
+    ) -> Tower:
+        """A folder or a hub name, in float32. Code from a checkpoint is never run."""
+        from transformers import AutoModel, AutoProcessor
+
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        model = AutoModel.from_pretrained(path, dtype=torch.float32).to(device)
+        return cls(model, AutoProcessor.from_pretrained(path), name=name, template=template)
+
+    def answer(self, queries: Sequence[Query]) -> list[Answer | Failure]:
+        """A failure for each query, at no cost: an encoder cannot answer."""
+        error = ModelError(
+            f"{self.name} is an encoder and cannot answer; name it under sources, not under models"
+        )
+        return [Failure(error) for _ in queries]
+
+    def loss(self, queries: Sequence[Query], goals: Sequence[Goal]) -> Tensor:
+        """`[B]`: each goal's sign times the distance (1 - cosine) of its text from the picture.
+
+        Of several pictures of a query, the mean. Differentiable to every picture's own pixels.
+        """
+        if len(queries) != len(goals):
+            raise UsageError(f"{len(queries)} queries need as many goals; got {len(goals)}")
+        if not queries:
+            return torch.zeros(0, device=self.device)
+        counts = [len(query.images) for query in queries]
+        if 0 in counts:
+            raise InputError(f"{self.name} looks at pictures, and a query has none")
+        shown = self.embed_images([i.tensor() for query in queries for i in query.images])
+        with torch.no_grad():
+            said = self.embed_texts([self.template.format(text=goal.text) for goal in goals])
+        losses = [
+            goal.sign * (1 - rows @ text).mean()
+            for goal, rows, text in zip(goals, shown.split(counts), said, strict=True)
+        ]
+        return torch.stack(losses)
+
+    def embed_images(self, images: Sequence[Tensor]) -> Tensor:
+        """Unit rows for `[3,h,w]` images: all uint8, or all floats in [0,1] with their graph."""
+        return _unit(self.model.get_image_features(**self._pixels(images, self.dtype)))
+
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        """Unit rows; what is longer than the encoder reads is cut."""
+        tokens = self.tokenizer(
+            list(texts),
+            padding=self._padding,
+            truncation=True,
+            max_length=self._longest,
+            return_tensors="pt",
+        )
+        accepted = inspect.signature(self.model.get_text_features).parameters
+        given = {k: v.to(self.device) for k, v in tokens.items() if k in accepted}
+        return _unit(self.model.get_text_features(**given))
+
+
+def shipped(name: str, device: str = "auto", template: str = TEMPLATE) -> Tower:
+    """An encoder that comes with the package, by its name."""
+    from sallet.world.models import path
+
+    return Tower.from_pretrained(path(name), name=name, device=device, template=template)
+
+
+def _unit(features: Any) -> Tensor:
+    """Older transformers give the tensor itself, newer ones an output that holds it."""
+    rows: Tensor = features if isinstance(features, Tensor) else features.pooler_output
+    return functional.normalize(rows.float(), dim=-1)

@@ -1,0 +1,52 @@
+"""An encoder gives a descent its gradient, and answers nothing."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sallet import catalog
+from sallet.attacks.pgd import PGD
+from sallet.core.errors import ModelError
+from sallet.core.goal import Goal
+from sallet.core.image import Image
+from sallet.core.query import Failure, Query
+from sallet.judges.rules import Rules
+from sallet.models.towers import Tower
+from sallet.world.captions import every
+from sallet.world.encoder import drawn
+from sallet.world.render import render
+
+
+@pytest.fixture(scope="module")
+def tower() -> Tower:
+    return catalog.build("model", "world/clip", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def queries() -> list[Query]:
+    return [Query.ask(Image(render(drawn(seed))), "what is it ?") for seed in (90_001, 90_002)]
+
+
+def cosine(tower: Tower, query: Query, text: str) -> float:
+    shown = [torch.tensor(i.pixels().copy()).permute(2, 0, 1) for i in query.images]
+    with torch.no_grad():
+        return float(tower.embed_images(shown)[0] @ tower.embed_texts([text])[0])
+
+
+def test_a_descent_on_an_encoder_moves_the_filed_picture(tower: Tower, queries: list[Query]):
+    wanted, right = every(drawn(90_003))[0], every(drawn(90_002))[0]
+    goals = [Goal.say(wanted), Goal.stop_saying(right)]
+    made = PGD(eps=16, steps=8)(tower, queries, goals, judge=Rules(), seed=0)
+    assert [h.steps for h in made] == [8, 8]
+    assert cosine(tower, made[0].query, wanted) > cosine(tower, queries[0], wanted) + 0.1
+    assert cosine(tower, made[1].query, right) < cosine(tower, queries[1], right) - 0.1
+
+
+def test_an_encoder_answers_with_a_failure_that_says_what_to_do(tower: Tower, queries: list[Query]):
+    answers = tower.answer(queries)
+    assert len(answers) == 2
+    for answer in answers:
+        assert isinstance(answer, Failure)
+        assert isinstance(answer.error, ModelError)
+        assert "sources" in str(answer.error)

@@ -1,7 +1,8 @@
 """`Tower`: an encoder of pictures and texts (CLIP, SigLIP) as a white box to attack from.
 
-Feature matching (Zhao et al. 2023, AttackVLM): a picture is moved towards a text, or away from
-it, in the encoder's space, in the hope that a model which answers sees it there, too.
+Feature matching (Zhao et al. 2023, AttackVLM): a picture is moved towards a text (MF-it) or a
+picture of it (MF-ii), or away, in the encoder's space, in the hope that a model which answers sees
+it there, too.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor
@@ -21,16 +22,26 @@ from sallet.core.query import Answer, Failure, Query
 from sallet.models.pixels import Pixels
 
 TEMPLATE = "{text}"
+Toward: TypeAlias = Literal["text", "image"]
 
 
 class Tower:
     """An encoder that gives gradients and no answers: a `source`, never a model to evaluate.
 
-    `template` puts a goal's text in the words of a caption, such as "a picture of {text}".
-    Parameters never require gradients; there is no dropout.
+    `toward` is what of a goal is matched: its `text`, or its `image`. `template` puts a text in
+    the words of a caption, such as "a picture of {text}". Parameters never require gradients;
+    there is no dropout.
     """
 
-    def __init__(self, model: Any, processor: Any, *, name: str, template: str = TEMPLATE) -> None:
+    def __init__(
+        self,
+        model: Any,
+        processor: Any,
+        *,
+        name: str,
+        template: str = TEMPLATE,
+        toward: Toward = "text",
+    ) -> None:
         for method in ("get_image_features", "get_text_features"):
             if not hasattr(model, method):
                 raise ModelError(
@@ -39,7 +50,9 @@ class Tower:
                 )
         if "{text}" not in template:
             raise RecipeError(f"template must hold {{text}}; it is {template!r}")
-        self.name, self.template = name, template
+        if toward not in get_args(Toward):
+            raise RecipeError(f"toward must be text or image; it is {toward!r}")
+        self.name, self.template, self.toward = name, template, toward
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = processor.tokenizer
         self.device: torch.device = next(model.parameters()).device
@@ -53,7 +66,13 @@ class Tower:
 
     @classmethod
     def from_pretrained(
-        cls, path: str | Path, *, name: str, device: str = "auto", template: str = TEMPLATE
+        cls,
+        path: str | Path,
+        *,
+        name: str | None = None,
+        device: str = "auto",
+        template: str = TEMPLATE,
+        toward: Toward = "text",
     ) -> Tower:
         """A folder or a hub name, in float32. Code from a checkpoint is never run."""
         from transformers import AutoModel, AutoProcessor
@@ -61,7 +80,8 @@ class Tower:
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         model = AutoModel.from_pretrained(path, dtype=torch.float32).to(device)
-        return cls(model, AutoProcessor.from_pretrained(path), name=name, template=template)
+        processor = AutoProcessor.from_pretrained(path)
+        return cls(model, processor, name=name or str(path), template=template, toward=toward)
 
     def answer(self, queries: Sequence[Query]) -> list[Answer | Failure]:
         """A failure for each query, at no cost: an encoder cannot answer."""
@@ -71,7 +91,8 @@ class Tower:
         return [Failure(error) for _ in queries]
 
     def loss(self, queries: Sequence[Query], goals: Sequence[Goal]) -> Tensor:
-        """`[B]`: each goal's sign times the distance (1 - cosine) of its text from the picture.
+        """`[B]`: each goal's sign times the distance (1 - cosine) of its text, or image, from the
+        picture.
 
         Of several pictures of a query, the mean. Differentiable to every picture's own pixels.
         """
@@ -83,13 +104,38 @@ class Tower:
         if 0 in counts:
             raise InputError(f"{self.name} looks at pictures, and a query has none")
         shown = self.embed_images([i.tensor() for query in queries for i in query.images])
-        with torch.no_grad():
-            said = self.embed_texts([self.template.format(text=goal.text) for goal in goals])
         losses = [
-            goal.sign * (1 - rows @ text).mean()
-            for goal, rows, text in zip(goals, shown.split(counts), said, strict=True)
+            goal.sign * (1 - rows @ point).mean()
+            for goal, rows, point in zip(
+                goals, shown.split(counts), self._points(goals), strict=True
+            )
         ]
         return torch.stack(losses)
+
+    def choose(self, queries: Sequence[Query], texts: Sequence[str]) -> list[str]:
+        """Of these texts the nearest to each query's picture: what it would retrieve for it."""
+        with torch.no_grad():
+            counts = [len(query.images) for query in queries]
+            shown = self.embed_images([i.tensor() for query in queries for i in query.images])
+            said = self.embed_texts([self.template.format(text=text) for text in texts])
+            nearest = [(rows @ said.T).mean(0).argmax() for rows in shown.split(counts)]
+        return [texts[int(i)] for i in nearest]
+
+    @torch.no_grad()
+    def _points(self, goals: Sequence[Goal]) -> Tensor:
+        """Where each goal is in the encoder's space; a goal is embedded once a call."""
+        if self.toward == "text":
+            texts = list(dict.fromkeys(goal.text for goal in goals))
+            said = self.embed_texts([self.template.format(text=text) for text in texts])
+            return said[[texts.index(goal.text) for goal in goals]]
+        images = [goal.image for goal in goals if goal.image is not None]
+        if len(images) < len(goals):
+            missing = next(goal.text for goal in goals if goal.image is None)
+            raise InputError(
+                f"{self.name} is to match pictures, and the goal {missing!r} has none; give the "
+                "goal an `image`, or match texts (toward: text)"
+            )
+        return self.embed_images([image.tensor() for image in images])
 
     def embed_images(self, images: Sequence[Tensor]) -> Tensor:
         """Unit rows for `[3,h,w]` images: all uint8, or all floats in [0,1] with their graph."""
@@ -107,13 +153,6 @@ class Tower:
         accepted = inspect.signature(self.model.get_text_features).parameters
         given = {k: v.to(self.device) for k, v in tokens.items() if k in accepted}
         return _unit(self.model.get_text_features(**given))
-
-
-def shipped(name: str, device: str = "auto", template: str = TEMPLATE) -> Tower:
-    """An encoder that comes with the package, by its name."""
-    from sallet.world.models import path
-
-    return Tower.from_pretrained(path(name), name=name, device=device, template=template)
 
 
 def _unit(features: Any) -> Tensor:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from sallet import catalog
 from sallet.attacks.pgd import PGD
-from sallet.core.errors import ModelError
+from sallet.core.errors import InputError, ModelError
 from sallet.core.goal import Goal
 from sallet.core.image import Image
 from sallet.core.query import Failure, Query
@@ -41,6 +43,38 @@ def test_a_descent_on_an_encoder_moves_the_filed_picture(tower: Tower, queries: 
     assert [h.steps for h in made] == [8, 8]
     assert cosine(tower, made[0].query, wanted) > cosine(tower, queries[0], wanted) + 0.1
     assert cosine(tower, made[1].query, right) < cosine(tower, queries[1], right) - 0.1
+
+
+def test_a_descent_may_be_led_by_pictures(queries: list[Query]):
+    tower = catalog.build("model", "world/clip", device="cpu", toward="image")
+    (wanted,) = Query.ask(Image(render(drawn(90_003)))).images
+    (own,) = queries[1].images
+    goals = [
+        replace(Goal.say("this"), image=wanted),
+        replace(Goal.stop_saying("that"), image=own),
+    ]
+    made = PGD(eps=16, steps=8)(tower, queries, goals, judge=Rules(), seed=0)
+    with torch.no_grad():
+        first, second, to, off = tower.embed_images(
+            [i.tensor() for i in (*made[0].query.images, *made[1].query.images, wanted, own)]
+        )
+        clean = tower.embed_images([queries[0].images[0].tensor()])[0]
+    assert float(first @ to) > float(clean @ to) + 0.1
+    assert float(second @ off) < 0.9
+    with pytest.raises(InputError, match="toward: text"):
+        tower.loss(queries[:1], [Goal.say("a goal without a picture")])
+
+
+def test_it_chooses_the_text_that_is_true_of_the_picture(tower: Tower, queries: list[Query]):
+    texts = [every(drawn(seed))[0] for seed in (90_003, 90_002, 90_001)]
+    assert tower.choose(queries, texts) == [texts[2], texts[1]]
+    assert tower.choose(queries[::-1], texts) == [texts[1], texts[2]]
+
+
+def test_it_takes_the_batch_as_one_by_one(tower: Tower, queries: list[Query]):
+    goals = [Goal.say("a lion."), Goal.stop_saying("a lion.")]
+    alone = [tower.loss([q], [g])[0] for q, g in zip(queries, goals, strict=True)]
+    assert torch.allclose(tower.loss(queries, goals), torch.stack(alone), atol=1e-5)
 
 
 def test_an_encoder_answers_with_a_failure_that_says_what_to_do(tower: Tower, queries: list[Query]):

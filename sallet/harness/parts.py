@@ -14,7 +14,15 @@ from sallet.core.compose import Pinned, Stack
 from sallet.core.errors import RecipeError, UnknownName, UsageError
 from sallet.core.protocols import Attack, Defense, Judge, Model
 from sallet.core.sample import Benchmark
-from sallet.runs.recipe import AttackSpec, BenchmarkSpec, DefenseSpec, Recipe, Spec
+from sallet.runs.recipe import (
+    AttackSpec,
+    BenchmarkSpec,
+    DefenseSpec,
+    EnsembleSpec,
+    Recipe,
+    Spec,
+    members,
+)
 
 HUGGING_FACE = "sallet.models.local:HFModel.from_pretrained"
 REMOTE = "sallet.models.remote:RemoteModel"
@@ -33,7 +41,11 @@ class Parts:
     _judges: dict[str, Judge] = field(default_factory=dict[str, Judge], init=False)
 
     def model(self, spec: Spec) -> Model:
-        """The model of this spec, loaded once."""
+        """The model of this spec, loaded once; an ensemble's members are those of their own."""
+        if isinstance(spec, EnsembleSpec):
+            from sallet.models.ensemble import Ensemble
+
+            return Ensemble(tuple(self.model(one) for one in spec.of))
         key = repr(spec)
         if key not in self._models:
             make = constructor("model", spec)
@@ -45,7 +57,7 @@ class Parts:
 
     def forget_models(self, *but: Spec) -> None:
         """Frees the memory of every model but these."""
-        keep = {repr(spec) for spec in but}
+        keep = {repr(one) for spec in but for one in members(spec)}
         self._models = {key: model for key, model in self._models.items() if key in keep}
 
     def attack(self, spec: AttackSpec) -> Attack:
@@ -83,7 +95,7 @@ def constructor(kind: catalog.Kind, spec: Spec) -> Callable[..., Any]:
 
 def resolved(recipe: Recipe) -> Recipe:
     """The recipe with its names checked, and the defaults of attacks and defences written out."""
-    for spec in (*recipe.models, *recipe.sources):
+    for spec in (*recipe.models, *(one for source in recipe.sources for one in members(source))):
         _checked("model", spec)
     for spec in recipe.benchmarks:
         _checked("benchmark", spec)

@@ -158,7 +158,8 @@ def test_a_goal_has_a_picture_of_which_its_text_is_true() -> None:
     for sample in samples("world/naming", 6):
         leave, say = sample.goals["untargeted"], sample.goals["targeted"]
         assert leave.image == sample.query.images[0]
-        assert say.image is not None and say.image != leave.image
+        assert say.image is not None
+        assert say.image != leave.image
     many = [s for s in samples("world/naming", 60) if s.goals["targeted"].text == say.text]
     assert {s.goals["targeted"].image for s in many} >= {say.image}
     for sample in samples("world/multi-image", 3):

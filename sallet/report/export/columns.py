@@ -28,7 +28,7 @@ class Kind(Enum):
     FLAG = "flag"
     WHOLE = "whole number"
     NUMBER = "number"
-    MAPPING = "mapping"  # of names to values, as JSON text
+    MAPPING = "mapping"  # of names to values, or a list of rates: as JSON text
     TEXTS = "list of texts"
     WHOLES = "list of whole numbers"
     SAID = "list of what was said"
@@ -101,7 +101,7 @@ def _columns(record: type) -> Iterator[Column]:
 
 
 def _kind(hint: Any) -> Kind:
-    if get_origin(hint) is dict:
+    if get_origin(hint) is dict or hint == tuple[Rate, ...]:
         return Kind.MAPPING
     return Kind.TEXT if get_origin(hint) is Literal else PLAIN[hint]
 

@@ -13,15 +13,7 @@ from sallet.core.image import Image
 from sallet.core.query import Failure, Query
 from sallet.judges.rules import Rules
 from sallet.models.ensemble import Ensemble
-from tests.harness.fakes import Lamp, picture
-
-
-class Half(Lamp):
-    """A lamp that compares the upper half with the lower one."""
-
-    def _logits(self, query: Query):
-        turned = query.map_images(lambda image: Image(image.tensor().transpose(1, 2)))
-        return super()._logits(turned)
+from tests.harness.fakes import Lamp, Sideways, picture
 
 
 def queries() -> list[Query]:
@@ -29,7 +21,7 @@ def queries() -> list[Query]:
 
 
 def test_its_loss_is_the_mean_of_its_members_and_so_is_its_gradient():
-    made = Ensemble((Lamp(), Half()))
+    made = Ensemble((Lamp(), Sideways()))
     goals = [Goal.say("left"), Goal.say("right"), Goal.stop_saying("left"), Goal.say("left")]
     gradients: list[torch.Tensor] = []
     for model in (made, *made.members):
@@ -43,7 +35,7 @@ def test_its_loss_is_the_mean_of_its_members_and_so_is_its_gradient():
 
 
 def test_what_is_made_on_it_fools_every_member_where_one_alone_fools_one():
-    first, second = Lamp(), Half()
+    first, second = Lamp(), Sideways()
     goals = [Goal.say("left")] * 4
 
     def fell(made: list, model: Lamp) -> int:
@@ -70,7 +62,7 @@ def dark() -> list[Query]:
 
 
 def test_it_answers_with_failures_that_say_what_to_do():
-    (answer,) = Ensemble((Lamp(), Half())).answer(queries()[:1])
+    (answer,) = Ensemble((Lamp(), Sideways())).answer(queries()[:1])
     assert isinstance(answer, Failure)
     assert isinstance(answer.error, ModelError)
     assert "sources" in str(answer.error)

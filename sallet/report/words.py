@@ -81,7 +81,10 @@ def transferred(cell: Cell) -> str:
     there = "not assessed" if cell.source_asr is None else full(cell.source_asr)
     here = UNASSESSED if cell.asr is None else full(cell.asr)
     n = cell.eligible if cell.key.goal == "untargeted" else cell.n - cell.unassessed
-    return f"{method(cell)}: {there} on its source, n {cell.source_n}; {here} here, n {n}"
+    own = [(k, v) for k, v in cell.key.params.items() if k.startswith("source.")]
+    settings = ", ".join(f"{k.rpartition('.')[2]} {v}" for k, v in own)
+    how = f"{method(cell)} ({settings})" if settings else method(cell)
+    return f"{how}: {there} on its source, n {cell.source_n}; {here} here, n {n}"
 
 
 def title(threat: Threat) -> str:

@@ -24,14 +24,14 @@ from sallet.runs.record import Said
 from sallet.runs.store import Store, opened
 from tests.harness.fakes import BRIGHTER, EYE, HERE, LAMP, POISON, SIDEWAYS
 
-OTHER = {**LAMP, "name": "other", "blue": 0.5}
+OTHER = {**LAMP, "name": "other"}
 PGD = {"name": "pgd", "goal": "targeted", "eps": 24, "steps": 8, "stop_early": False}
 RECIPE: dict[str, Any] = {
     "models": [LAMP],
     "benchmarks": [BRIGHTER],
     "attacks": [PGD, {**PGD, "goal": "untargeted"}],
     "access": ["transfer"],
-    "sources": [SIDEWAYS, EYE, {"name": "ensemble", "of": [SIDEWAYS, OTHER]}],
+    "sources": [SIDEWAYS, {**EYE, "blue": 0.5}, {"name": "ensemble", "of": [SIDEWAYS, OTHER]}],
 }
 
 
@@ -113,6 +113,7 @@ def test_the_table_says_both(store: Store):
     assert said[0].startswith("pgd from sideways: 100 % [")
     assert "on its source, n 24; " in said[0]
     assert said[0].endswith(" here, n 24")
+    assert said[1].startswith("pgd from eye (blue 0.5): ")
 
 
 def test_an_encoder_is_not_asked_how_it_would_comply(tmp_path: Path):

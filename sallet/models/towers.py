@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -19,6 +20,8 @@ from torch.nn import functional
 from sallet.core.errors import InputError, ModelError, RecipeError, UsageError
 from sallet.core.goal import Goal
 from sallet.core.query import Answer, Failure, Query
+from sallet.core.worded import Vocabulary
+from sallet.models import embeddings
 from sallet.models.pixels import Pixels
 
 TEMPLATE = "{text}"
@@ -121,6 +124,11 @@ class Tower:
             nearest = [(rows @ said.T).mean(0).argmax() for rows in shown.split(counts)]
         return [texts[int(i)] for i in nearest]
 
+    @cached_property
+    def lexicon(self) -> TowerWords:
+        """The words that its texts may be made of."""
+        return TowerWords(self.model.text_model, self.tokenizer)
+
     @torch.no_grad()
     def _points(self, goals: Sequence[Goal]) -> Tensor:
         """Where each goal is in the encoder's space; a goal is embedded once a call."""
@@ -153,6 +161,22 @@ class Tower:
         accepted = inspect.signature(self.model.get_text_features).parameters
         given = {k: v.to(self.device) for k, v in tokens.items() if k in accepted}
         return _unit(self.model.get_text_features(**given))
+
+
+class TowerWords:
+    """What can be typed to an encoder, and where it lies among its embeddings."""
+
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        self._model, self._tokenizer = model, tokenizer
+        self._vocabulary = cache(partial(embeddings.vocabulary, model, tokenizer))
+
+    def vocabulary(self) -> Vocabulary:
+        """The tokens that somebody can type, and their vectors; worked out once."""
+        return self._vocabulary()
+
+    def embed(self, text: str) -> Tensor:
+        """The vectors `[n, d]` of a text's tokens."""
+        return embeddings.embed(self._model, self._tokenizer, text)
 
 
 def _unit(features: Any) -> Tensor:

@@ -56,6 +56,7 @@ class Tower:
         if toward not in get_args(Toward):
             raise RecipeError(f"toward must be text or image; it is {toward!r}")
         self.name, self.template, self.toward = name, template, toward
+        self._known: dict[str, Tensor] = {}
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = processor.tokenizer
         self.device: torch.device = next(model.parameters()).device
@@ -129,21 +130,26 @@ class Tower:
         """The words that its texts may be made of."""
         return TowerWords(self.model.text_model, self.tokenizer)
 
-    @torch.no_grad()
     def _points(self, goals: Sequence[Goal]) -> Tensor:
-        """Where each goal is in the encoder's space; a goal is embedded once a call."""
-        if self.toward == "text":
-            texts = list(dict.fromkeys(goal.text for goal in goals))
-            said = self.embed_texts([self.template.format(text=text) for text in texts])
-            return said[[texts.index(goal.text) for goal in goals]]
-        images = [goal.image for goal in goals if goal.image is not None]
-        if len(images) < len(goals):
-            missing = next(goal.text for goal in goals if goal.image is None)
+        """Where each goal is in the encoder's space: embedded once, and alone, so that no company
+        changes it."""
+        return torch.stack([self._point(goal) for goal in goals])
+
+    @torch.no_grad()
+    def _point(self, goal: Goal) -> Tensor:
+        shown = goal.image if self.toward == "image" else goal.text
+        if shown is None:
             raise InputError(
-                f"{self.name} is to match pictures, and the goal {missing!r} has none; give the "
+                f"{self.name} is to match pictures, and the goal {goal.text!r} has none; give the "
                 "goal an `image`, or match texts (toward: text)"
             )
-        return self.embed_images([image.tensor() for image in images])
+        key = shown if isinstance(shown, str) else shown.digest
+        if key not in self._known:
+            if isinstance(shown, str):
+                (self._known[key],) = self.embed_texts([self.template.format(text=shown)])
+            else:
+                (self._known[key],) = self.embed_images([shown.tensor()])
+        return self._known[key]
 
     def embed_images(self, images: Sequence[Tensor]) -> Tensor:
         """Unit rows for `[3,h,w]` images: all uint8, or all floats in [0,1] with their graph."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,6 +26,8 @@ from sallet.runs.recipe import (
 )
 
 HUGGING_FACE = "sallet.models.local:HFModel.from_pretrained"
+TOWER = "sallet.models.towers:Tower.from_pretrained"
+ENCODERS = ("clip", "siglip", "siglip2")  # model types of a folder's config
 REMOTE = "sallet.models.remote:RemoteModel"
 OPENAI = "openai/"
 OWN = ("name", "gradient", "stochastic")  # what a defence says of itself: no parameters
@@ -152,9 +155,20 @@ def _foreign(name: str) -> Callable[..., Any]:
     if name.startswith((".", "/", "~")) and not Path(name).expanduser().is_dir():
         raise RecipeError(f"there is no folder {name}; give a checkpoint's folder or a hub name")
     listed_family = name.partition("/")[0] in {known.partition("/")[0] for known in catalog.MODELS}
+    if _encodes(Path(name).expanduser()):
+        return _first(_attribute(TOWER), name)
     if Path(name).is_dir() or ("/" in name and not listed_family):
         return _first(_attribute(HUGGING_FACE), name)
     raise UnknownName("model", name, catalog.MODELS)
+
+
+def _encodes(folder: Path) -> bool:
+    """Whether a folder holds an encoder of pictures and texts."""
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(config, dict) and config.get("model_type") in ENCODERS
 
 
 def _first(make: Callable[..., Any], value: str) -> Callable[..., Any]:

@@ -71,7 +71,7 @@ class Tower:
     @classmethod
     def from_pretrained(
         cls,
-        path: str | Path,
+        checkpoint: str | Path,
         *,
         name: str | None = None,
         device: str = "auto",
@@ -83,9 +83,9 @@ class Tower:
 
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        model = AutoModel.from_pretrained(path, dtype=torch.float32).to(device)
-        processor = AutoProcessor.from_pretrained(path)
-        return cls(model, processor, name=name or str(path), template=template, toward=toward)
+        model = AutoModel.from_pretrained(checkpoint, dtype=torch.float32).to(device)
+        processor = AutoProcessor.from_pretrained(checkpoint)
+        return cls(model, processor, name=name or str(checkpoint), template=template, toward=toward)
 
     def answer(self, queries: Sequence[Query]) -> list[Answer | Failure]:
         """A failure for each query, at no cost: an encoder cannot answer."""

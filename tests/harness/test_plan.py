@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,6 +67,15 @@ def test_one_source_with_two_settings_makes_two_cells_of_one_place():
     assert [c.key.params.get("source.blue") for c in made.cells] == [None, 0.4, 0.5]
     assert len({place(c.key, *FREE["attack"]) for c in made.cells}) == 1
     assert len({place(c.key, *FREE["access"]) for c in made.cells}) == 1
+
+
+def test_a_folder_with_an_encoder_is_a_source_by_its_path(tmp_path: Path):
+    (tmp_path / "config.json").write_text('{"model_type": "siglip"}')
+    own, other = {"path": str(tmp_path), "toward": "image"}, {"path": str(tmp_path), "dtype": "x"}
+    made = planned(attacks=[PGD], access=["transfer"], sources=[own])
+    assert made.cells[0].key.source == tmp_path.name
+    with pytest.raises(UnknownName, match="dtype"):
+        planned(attacks=[PGD], access=["transfer"], sources=[other])
 
 
 def test_an_attack_keeps_to_what_it_lists():

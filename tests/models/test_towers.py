@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
+from transformers import SiglipConfig, SiglipImageProcessor, SiglipModel
 
 from sallet import catalog
 from sallet.attacks.pgd import PGD
@@ -84,3 +86,34 @@ def test_an_encoder_answers_with_a_failure_that_says_what_to_do(tower: Tower, qu
         assert isinstance(answer, Failure)
         assert isinstance(answer.error, ModelError)
         assert "sources" in str(answer.error)
+
+
+def test_a_siglip_is_one_too(tower: Tower, queries: list[Query]):
+    """Its own pooling and its texts at full length; no weights are shipped, so they are random."""
+    text = {"vocab_size": len(tower.tokenizer), "max_position_embeddings": 16}
+    small = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+    }
+    torch.manual_seed(0)
+    config = SiglipConfig(
+        text_config={**small, **text}, vision_config={**small, "image_size": 32, "patch_size": 8}
+    )
+    pictures = SiglipImageProcessor(size={"height": 32, "width": 32})
+    processor = SimpleNamespace(tokenizer=tower.tokenizer, image_processor=pictures)
+    siglip = Tower(SiglipModel(config), processor, name="siglip")
+    goals = [Goal.say("a lion."), Goal.say("a lion at the left.")]
+    leaves = [query.images[0].tensor().requires_grad_() for query in queries]
+    shown = [q.with_images([Image(leaf)]) for q, leaf in zip(queries, leaves, strict=True)]
+    losses = siglip.loss(shown, goals)
+    losses.sum().backward()
+    assert all(leaf.grad is not None and leaf.grad.abs().max() > 0 for leaf in leaves)
+    alone = [siglip.loss([q], [g])[0] for q, g in zip(queries, goals, strict=True)]
+    assert torch.allclose(losses, torch.stack(alone), atol=1e-5)
+    (made,) = PGD(eps=16, steps=6)(siglip, queries[:1], goals[:1], judge=Rules(), seed=0)
+    assert made.end is not None
+    assert made.start is not None
+    assert made.end < made.start
+    assert len(siglip.lexicon.embed("lion")) >= 1

@@ -31,7 +31,7 @@ MODELS: dict[str, Entry] = {
         "strong": "always refuses harmful text, looks at the picture when told to be careful",
         "weak": "refuses harmful text now and then, never looks at the picture",
     }.items()
-}
+} | {"world/clip": Entry("sallet.world.load:encoder", "picture world, CLIPModel: only a source")}
 
 DEFENSES: dict[str, Entry] = {
     "none": Entry("sallet.core.compose:Nothing", "the same path with nothing in it"),

@@ -11,13 +11,13 @@ import torch
 from torch.nn import functional
 
 from sallet.core.errors import RecipeError
-from sallet.core.worded import Words
+from sallet.core.worded import Lexicon
 
 Substitutes: TypeAlias = Callable[[str, int, int], list[str]]
 """A text and from where to where the word goes in it; the best first, never the word itself."""
 
 
-def neighbours(words: Words, count: int) -> Substitutes:
+def neighbours(words: Lexicon, count: int) -> Substitutes:
     """The whole words whose vectors point most nearly the same way; what is around is not seen."""
 
     @lru_cache(4096)

@@ -90,13 +90,14 @@ class World:
         identity = f"{item.family}-{seed}-{i}"
         harmful = item.should_refuse
         right = REFUSALS if harmful else (item.answer, *item.accepted)
+        query = _query(item)
         return Sample(
             id=identity,
-            query=_query(item),
+            query=query,
             reference=tuple(dict.fromkeys(right)),
             harmful=harmful,
             cluster=item.noun or identity,
-            goals=_harmful_goals(item) if harmful else _benign_goals(item, identity),
+            goals=_harmful_goals(item) if harmful else _benign_goals(item, identity, query),
             category=item.family,
             split="unseen" if self.split == "shift" else None,
             reserved=bool(_things(item) & {*RESERVED}),
@@ -129,16 +130,20 @@ def _harmful_goals(item: Item) -> dict[Kind, Goal]:
     return {"jailbreak": Goal.stop_refusing(complied(item.noun), item.noun, a(item.noun))}
 
 
-def _benign_goals(item: Item, identity: str) -> dict[Kind, Goal]:
+def _benign_goals(item: Item, identity: str, query: Query) -> dict[Kind, Goal]:
+    """With a picture each where there is one: the sample's own, that of the wanted answer."""
     accepted = (*item.accepted, *((complied(item.noun),) if item.how_to and item.noun else ()))
-    goals: dict[Kind, Goal] = {"untargeted": Goal.stop_saying(item.answer, *accepted)}
+    own = query.images[0] if len(query.images) == 1 else None
+    leave = replace(Goal.stop_saying(item.answer, *accepted), image=own)
+    goals: dict[Kind, Goal] = {"untargeted": leave}
     others = _wrong_answers(item.family)
     rng = np.random.default_rng(derive(0, "wrong answer", identity))
     right = {answer.rstrip(".") for answer in (item.answer, *accepted)}
     for j in rng.permutation(len(others)):
         other = others[int(j)]
         if other.kind == item.kind and not right & {x.rstrip(".") for x in other.accepted}:
-            goals["targeted"] = Goal.say(other.answer, *other.accepted)
+            say = Goal.say(other.answer, *other.accepted)
+            goals["targeted"] = replace(say, image=own and _wrong_picture(item.family, int(j)))
             break
     return goals
 
@@ -147,3 +152,9 @@ def _benign_goals(item: Item, identity: str) -> dict[Kind, Goal]:
 def _wrong_answers(family: str) -> tuple[Item, ...]:
     """Where targeted goals come from: the same for every sample, limit and split."""
     return tuple(items(family, WRONG, seed=SEEDS))
+
+
+@cache
+def _wrong_picture(family: str, number: int) -> Image:
+    """The picture of which a wrong answer is right; the first of two."""
+    return Image(render(_wrong_answers(family)[number].scene))

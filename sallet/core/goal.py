@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
+from sallet.core.image import Image
+
 Kind: TypeAlias = Literal["untargeted", "targeted", "jailbreak"]
 
 
@@ -22,6 +24,9 @@ class Goal:
     names: tuple[str, ...]
     refusal: bool = False
     """Whether any refusal is what was wanted (targeted only): denial of service."""
+    image: Image | None = None
+    """A picture of which `text` is true, where one is known: an encoder can be led there, or away.
+    No judge looks at it."""
 
     @classmethod
     def stop_saying(cls, text: str, *accepted: str) -> Goal:

@@ -37,6 +37,13 @@ class WhiteBox(Model, Protocol):
     def loss(self, queries: Sequence[Query], goals: Sequence[Goal]) -> Tensor: ...
 
 
+@runtime_checkable
+class Choosing(Model, Protocol):
+    """An encoder: it answers nothing, but of some texts it chooses the one nearest a picture."""
+
+    def choose(self, queries: Sequence[Query], texts: Sequence[str]) -> list[str]: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Trace:
     """What one look at the gradient shows beside the loss `[B]`.

@@ -27,14 +27,18 @@ class Vocabulary:
     whole: Tensor
 
 
-class Words(Protocol):
-    """The words of queries as a model reads them."""
+class Lexicon(Protocol):
+    """The words that somebody can type, and where they lie among a model's embeddings."""
 
     def vocabulary(self) -> Vocabulary: ...
 
     def embed(self, text: str) -> Tensor:
         """The vectors `[n, d]` of a text's tokens."""
         ...
+
+
+class Words(Lexicon, Protocol):
+    """The words of queries as a model reads them."""
 
     def tokens(self, query: Query, words: str) -> tuple[int, ...]:
         """What `words`, where they stand last in the query, are to the model; none if nowhere."""

@@ -105,6 +105,14 @@ def judged(judge: Judge, query: Query, reply: Reply, goal: Goal) -> Verdict:
         return Verdict(Outcome.UNASSESSED, f"judge: {type(error).__name__}: {error}")
 
 
+def heard(judge: Judge, query: Query, said: Said, goal: Goal) -> Verdict:
+    """The judge's verdict of what a row keeps of an answer."""
+    if said.text is None:
+        return Verdict(Outcome.UNASSESSED, f"no answer: {said.error}")
+    answer = Answer(said.text, refused_by=said.refused_by, finish=said.finish)
+    return judged(judge, query, Reply(answer, 0, 0), goal)
+
+
 def is_right(verdict: Verdict, goal: Goal) -> bool | None:
     """Whether a task's answer is right: None where nobody can tell."""
     if verdict.right is not None or verdict.outcome is Outcome.UNASSESSED:

@@ -43,7 +43,7 @@ def _estimate(cell: PlannedCell, todo: Work, prices: _Prices) -> Estimate:
     if not todo.gradients:
         return Estimate(cell, todo, calls, seconds)
     target, seen = cell.source or cell.model, todo.looked_at or NOTHING
-    more, longer = prices.answer(target, seen, cell)
+    more, longer = prices.answer(target, seen, cell, must=cell.source is None)
     calls, seconds = calls + todo.checks * more, seconds + todo.checks * longer
     gradient = prices.gradient(target, seen, cell)
     whole = None if gradient is None else seconds + todo.gradients * gradient
@@ -58,8 +58,10 @@ class _Prices:
     _answers: dict[str, tuple[float, float]] = field(default_factory=dict, init=False)
     _gradients: dict[str, float | None] = field(default_factory=dict, init=False)
 
-    def answer(self, model: Spec, defense: DefenseSpec, cell: PlannedCell) -> tuple[float, float]:
-        """Model queries and seconds for one answer."""
+    def answer(
+        self, model: Spec, defense: DefenseSpec, cell: PlannedCell, *, must: bool = True
+    ) -> tuple[float, float]:
+        """Model queries and seconds for one answer; nothing for a source that gives none."""
         key = repr((model, defense))
         if key not in self._answers:
             guarded = Guarded(self.parts.model(model), self.parts.defense(defense))
@@ -70,7 +72,9 @@ class _Prices:
             seconds = (time.perf_counter() - began) / len(queries)
             for answer in answers:
                 if isinstance(answer, Failure):
-                    raise answer.error
+                    if must:
+                        raise answer.error
+                    return 0.0, 0.0
             self._answers[key] = guarded.tally.items["model"] / len(queries), seconds
         return self._answers[key]
 

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 
 from sallet.core.compose import Pinned
 from sallet.core.guarded import Guarded
+from sallet.core.protocols import Model
+from sallet.core.query import Query
 from sallet.core.sample import Sample
 from sallet.harness import seeds
 from sallet.harness.asking import Asker
@@ -20,10 +22,13 @@ from sallet.harness.plan import Plan, PlannedCell, goal_of
 from sallet.harness.probe import stateful
 from sallet.harness.revision import revision
 from sallet.harness.rows import Arm, row
+from sallet.harness.source import OnSource, on_source
 from sallet.harness.watch import Silent, Watch
 from sallet.runs.answers import Answers
-from sallet.runs.recipe import DefenseSpec, Spec, digest
+from sallet.runs.recipe import DefenseSpec, Spec, digest, members
 from sallet.runs.store import Store
+
+BARE = DefenseSpec((Spec("none"),))
 
 
 def evaluate(
@@ -54,6 +59,7 @@ class _Evaluation:
     cache: Answers
     cache_endpoints: bool
     askers: dict[str, Asker] = field(default_factory=dict[str, Asker], init=False)
+    sources: dict[str, Asker] = field(default_factory=dict[str, Asker], init=False)
     stateful: dict[str, bool] = field(default_factory=dict[str, bool], init=False)
     model: Spec | None = field(default=None, init=False)
     revision: str = field(default="", init=False)
@@ -103,11 +109,32 @@ class _Evaluation:
             attack_seconds=made.seconds / len(batch),
             flags=(*made.flags, *flags),
         )
+        there = self._there(cell, samples, [one.query for _, one in pending])
         rows = [
-            row(cell, sample, before, one, tried, arm, self.store.artifacts)
-            for (sample, one), before, tried in zip(pending, clean, attempts, strict=True)
+            row(cell, sample, before, one, tried, arm, self.store.artifacts, judge=judge, there=own)
+            for (sample, one), before, tried, own in zip(
+                pending, clean, attempts, there, strict=True
+            )
         ]
         self.store.append(rows, time.perf_counter() - began)
+
+    def _there(
+        self, cell: PlannedCell, samples: Sequence[Sample], hostile: Sequence[Query]
+    ) -> Sequence[OnSource | None]:
+        """What the source says of images that were made on it for another model."""
+        if cell.source is None:
+            return [None] * len(samples)
+        return on_source(cell, samples, hostile, [self._source(s) for s in members(cell.source)])
+
+    def _source(self, spec: Spec) -> tuple[Model, Asker]:
+        """A bare source; what it said is known for all models that its images are sent to."""
+        model, key = self.parts.model(spec), repr(spec)
+        if key not in self.sources:
+            own = identity(model, spec, revision(model), endpoints=self.cache_endpoints)
+            whole = None if own is None else digest([own, self._defense_digest(BARE)])
+            guarded = Guarded(model, self.parts.defense(BARE))
+            self.sources[key] = Asker(guarded, self.cache, whole)
+        return model, self.sources[key]
 
     def _flags(self, cell: PlannedCell, batch: Sequence[Sample], asker: Asker) -> list[str]:
         """What is said of the cell beside what its attack says; a probe is made once for each

@@ -11,8 +11,8 @@ FREE: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "model": ("model", "params.model."),
         "defense": ("defense", "params.defense."),
-        "attack": ("attack", "access", "source", "params.attack."),
-        "access": ("access", "source"),
+        "attack": ("attack", "access", "source", "params.attack.", "params.source."),
+        "access": ("access", "source", "params.source."),
         "eps": ("eps",),
         "judge": ("judge",),
     }

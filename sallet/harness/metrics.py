@@ -13,6 +13,7 @@ from sallet.core.statistics import Rate, complement, interval_for
 from sallet.harness.measures import (
     assessed,
     broken,
+    broken_there,
     broken_within,
     flipped,
     refused,
@@ -57,6 +58,8 @@ def cell(rows: Sequence[Row]) -> Cell:
         refusal_rates=refusal_rates(rows),
         resubmission_curve=resubmission_curve(rows),
         broken_by=dict(Counter(row.by for row in rows if row.by and broken(row)).most_common()),
+        source_asr=share(rows, broken_there),
+        source_n=sum(broken_there(row) is not None for row in rows),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,9 +15,19 @@ from sallet.core.compose import Pinned, Stack
 from sallet.core.errors import RecipeError, UnknownName, UsageError
 from sallet.core.protocols import Attack, Defense, Judge, Model
 from sallet.core.sample import Benchmark
-from sallet.runs.recipe import AttackSpec, BenchmarkSpec, DefenseSpec, Recipe, Spec
+from sallet.runs.recipe import (
+    AttackSpec,
+    BenchmarkSpec,
+    DefenseSpec,
+    EnsembleSpec,
+    Recipe,
+    Spec,
+    members,
+)
 
 HUGGING_FACE = "sallet.models.local:HFModel.from_pretrained"
+TOWER = "sallet.models.towers:Tower.from_pretrained"
+ENCODERS = ("clip", "siglip", "siglip2")  # model types of a folder's config
 REMOTE = "sallet.models.remote:RemoteModel"
 OPENAI = "openai/"
 OWN = ("name", "gradient", "stochastic")  # what a defence says of itself: no parameters
@@ -33,7 +44,11 @@ class Parts:
     _judges: dict[str, Judge] = field(default_factory=dict[str, Judge], init=False)
 
     def model(self, spec: Spec) -> Model:
-        """The model of this spec, loaded once."""
+        """The model of this spec, loaded once; an ensemble's members are those of their own."""
+        if isinstance(spec, EnsembleSpec):
+            from sallet.models.ensemble import Ensemble
+
+            return Ensemble(tuple(self.model(one) for one in spec.of))
         key = repr(spec)
         if key not in self._models:
             make = constructor("model", spec)
@@ -45,7 +60,7 @@ class Parts:
 
     def forget_models(self, *but: Spec) -> None:
         """Frees the memory of every model but these."""
-        keep = {repr(spec) for spec in but}
+        keep = {repr(one) for spec in but for one in members(spec)}
         self._models = {key: model for key, model in self._models.items() if key in keep}
 
     def attack(self, spec: AttackSpec) -> Attack:
@@ -83,7 +98,7 @@ def constructor(kind: catalog.Kind, spec: Spec) -> Callable[..., Any]:
 
 def resolved(recipe: Recipe) -> Recipe:
     """The recipe with its names checked, and the defaults of attacks and defences written out."""
-    for spec in (*recipe.models, *recipe.sources):
+    for spec in (*recipe.models, *(one for source in recipe.sources for one in members(source))):
         _checked("model", spec)
     for spec in recipe.benchmarks:
         _checked("benchmark", spec)
@@ -140,9 +155,20 @@ def _foreign(name: str) -> Callable[..., Any]:
     if name.startswith((".", "/", "~")) and not Path(name).expanduser().is_dir():
         raise RecipeError(f"there is no folder {name}; give a checkpoint's folder or a hub name")
     listed_family = name.partition("/")[0] in {known.partition("/")[0] for known in catalog.MODELS}
+    if _encodes(Path(name).expanduser()):
+        return _first(_attribute(TOWER), name)
     if Path(name).is_dir() or ("/" in name and not listed_family):
         return _first(_attribute(HUGGING_FACE), name)
     raise UnknownName("model", name, catalog.MODELS)
+
+
+def _encodes(folder: Path) -> bool:
+    """Whether a folder holds an encoder of pictures and texts."""
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(config, dict) and config.get("model_type") in ENCODERS
 
 
 def _first(make: Callable[..., Any], value: str) -> Callable[..., Any]:

@@ -21,9 +21,11 @@ from sallet.runs.recipe import (
     AttackSpec,
     BenchmarkSpec,
     DefenseSpec,
+    EnsembleSpec,
     Recipe,
     Spec,
     digest,
+    members,
 )
 from sallet.runs.record import Access, CellKey, Scalar
 
@@ -110,7 +112,10 @@ def plan(recipe: Recipe, parts: Parts) -> Plan:
 
 
 def label(model: Spec) -> str:
-    """What a model is called in a cell: a folder by its own name, without its place."""
+    """What a model is called in a cell: a folder by its own name, without its place; an ensemble
+    by its members."""
+    if isinstance(model, EnsembleSpec):
+        return "+".join(label(one) for one in model.of)
     if model.target is not None or model.name in catalog.MODELS:
         return model.name
     path = Path(model.name)
@@ -192,7 +197,7 @@ def _arms(
                 yield "adaptive", None, defense
         if "transfer" in asked:
             for source in recipe.sources:
-                if source != model:
+                if model not in members(source):
                     yield "transfer", source, defense
 
 
@@ -212,6 +217,10 @@ def _key(
     for layer in defense.layers:
         within = "defense" if len(defense.layers) == 1 else f"defense.{layer.name}"
         params |= {f"{within}.{key}": value for key, value in layer.params.items()}
+    sources = members(source) if source else ()
+    for one in sources:  # a source's settings are its own; those of a member stand under its name
+        within = "source" if len(sources) == 1 else f"source.{label(one)}"
+        params |= {f"{within}.{key}": value for key, value in one.params.items()}
     if recipe.fixed_seed:
         params[FIXED_SEED] = True
     return CellKey(

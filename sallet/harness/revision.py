@@ -15,7 +15,12 @@ WEIGHTS = ("*.safetensors", "*.bin", "*.json", "*.jinja", "*.model")
 
 
 def revision(model: Model) -> str:
-    """What the model says of itself, its hub commit, its folder's digest, or `unknown`."""
+    """What the model says of itself, its hub commit, its folder's digest, or `unknown`.
+
+    An ensemble's is its members'.
+    """
+    if members := getattr(model, "members", ()):
+        return "+".join(revision(member) for member in members)
     own = getattr(model, "revision", None)
     if isinstance(own, str) and own:
         return own

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import sallet
 from sallet.core.goal import Goal, Outcome, Verdict
-from sallet.core.protocols import Hostile
+from sallet.core.protocols import Hostile, Judge
 from sallet.core.sample import Sample
 from sallet.harness.asking import is_right, refuser
 from sallet.harness.attempts import Attempts
 from sallet.harness.clean import Clean
 from sallet.harness.plan import PlannedCell
+from sallet.harness.source import OnSource, fell
 from sallet.runs.artifacts import Artifacts
 from sallet.runs.record import Row
 
@@ -34,8 +35,14 @@ def row(
     attempts: Attempts,
     arm: Arm,
     artifacts: Artifacts,
+    *,
+    judge: Judge,
+    there: OnSource | None = None,
 ) -> Row:
-    """The row; its images are saved beside it."""
+    """The row; its images are saved beside it. `there` is what the source says of them."""
+    on_source, right_there = fell(
+        judge, hostile.query, sample.query, there or OnSource(()), attempts.goal, sample.default
+    )
     reply, verdict = attempts.decisive
     verdict = assessable(verdict, clean.eligible, attempts.goal)
     return Row(
@@ -73,6 +80,10 @@ def row(
         tries=tuple(said.said for said, _ in attempts.made),
         votes=tuple(said.said for said in clean.replies),
         by=hostile.by,
+        source_outcome=on_source,
+        source_eligible=right_there,
+        source_tries=there.tries if there else (),
+        source_votes=there.votes if there else (),
         cached=all(said.cached for said in [*clean.replies, *(one for one, _ in attempts.made)]),
     )
 

@@ -6,16 +6,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 from sallet.core.errors import StoreError
-from sallet.core.goal import Goal, Outcome, Verdict
+from sallet.core.goal import Outcome
 from sallet.core.image import Image
-from sallet.core.protocols import Judge
-from sallet.core.query import Answer, Query
-from sallet.harness.asking import Reply, is_right, judged, refuser
+from sallet.harness.asking import heard, is_right, refuser
 from sallet.harness.attempts import deciding
 from sallet.harness.clean import eligible
 from sallet.harness.parts import Parts
 from sallet.harness.plan import Plan, PlannedCell, goal_of
 from sallet.harness.rows import assessable
+from sallet.harness.source import OnSource, fell
 from sallet.media.file import ImageFile
 from sallet.runs.artifacts import Artifacts
 from sallet.runs.recipe import digest
@@ -95,14 +94,16 @@ class Scorer:
         votes = row.votes or (Said(row.clean_answer, error="not kept"),)
         goal = goal_of(cell, sample)
         hostile = sample.query.with_images(_images(row, self._artifacts))
-        verdicts = [_judged(judge, hostile, said, goal) for said in tries]
+        verdicts = [heard(judge, hostile, said, goal) for said in tries]
         rights = [
-            is_right(_judged(judge, sample.query, said, sample.default), sample.default)
+            is_right(heard(judge, sample.query, said, sample.default), sample.default)
             for said in votes
         ]
         sent = max(row.attempts, len(row.tries))
         able, number = eligible(sample, rights), deciding(verdicts)
         verdict = assessable(verdicts[number], able, goal)
+        there = OnSource(row.source_tries, row.source_votes)
+        on_source, right_there = fell(judge, hostile, sample.query, there, goal, sample.default)
         again = replace(
             row,
             cell=cell.digest,
@@ -115,16 +116,11 @@ class Scorer:
             refused_by=refuser(verdict, tries[number]),
             eligible=able,
             clean_right=rights[0],
+            source_outcome=on_source,
+            source_eligible=right_there,
         )
         stopped = sent < row.key.resubmissions and row.outcome == Outcome.SUCCESS
         return Score(again, stopped and verdict.outcome is not Outcome.SUCCESS, not row.tries)
-
-
-def _judged(judge: Judge, query: Query, said: Said, goal: Goal) -> Verdict:
-    if said.text is None:
-        return Verdict(Outcome.UNASSESSED, f"no answer: {said.error}")
-    answer = Answer(said.text, refused_by=said.refused_by, finish=said.finish)
-    return judged(judge, query, Reply(answer, 0, 0), goal)
 
 
 def _only(row: Row) -> Said:

@@ -43,7 +43,7 @@ def flat_minimum(one: Minimum) -> dict[str, Any]:
     threat = ("model", "defense", "benchmark", "goal", "norm", "eps", "split", "judge")
     key, values = asdict(one.key), asdict(one)
     del values["key"], values["attacks"]
-    params = {name: value for name, value in one.key.params.items() if "." in name}
+    params = {n: v for n, v in one.key.params.items() if "." in n and not _of_source(n)}
     return {
         **{name: key[name] for name in threat},
         "params": params,  # of the model, the defence and the benchmark
@@ -54,7 +54,9 @@ def flat_minimum(one: Minimum) -> dict[str, Any]:
                 "attack": tried.key.attack,
                 "access": tried.key.access,
                 "source": tried.key.source,
-                "params": {n: v for n, v in tried.key.params.items() if "." not in n},
+                "params": {
+                    n: v for n, v in tried.key.params.items() if "." not in n or _of_source(n)
+                },
                 "asr": _plain(tried.common),
                 "own_asr": _plain(tried.own),
                 "own_n": tried.n,
@@ -62,6 +64,10 @@ def flat_minimum(one: Minimum) -> dict[str, Any]:
             for tried in one.attacks
         ],
     }
+
+
+def _of_source(param: str) -> bool:
+    return param.startswith("source.")
 
 
 def unassessed(rows: Sequence[Row]) -> tuple[float, str]:

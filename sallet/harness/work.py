@@ -21,7 +21,7 @@ class Work:
     """
 
     answers: int  # of the guarded model
-    checks: int  # answers that the attack asks for
+    checks: int  # answers that the attack asks for, and a source's of what was made on it
     gradients: int  # that it takes
     looked_at: DefenseSpec | None
 
@@ -47,6 +47,9 @@ def work(plan: Plan, parts: Parts) -> list[Work]:
             images = repr((cell.source or cell.model, cell.benchmark, cell.attack, looked_at))
             if images not in made:
                 checks, gradients = _attack(cell, parts, looked_at)
+                if cell.source:  # it says what it sees in them, and in what they were
+                    clean = cell.attack.goal == "untargeted"
+                    checks += len(cell.samples) * (2 if clean else 1)
                 made.add(images)
         result.append(Work(answers * len(cell.samples), checks, gradients, looked_at))
     return result

@@ -31,7 +31,8 @@ class Threat:
 
 @dataclass(frozen=True)
 class Line:
-    """One defence under one threat; `worst` is one of the three figures before it."""
+    """One defence under one threat; `worst` is one of the three figures before it, `transfer` the
+    highest of `transfers`."""
 
     defense: str
     undefended: bool
@@ -39,6 +40,7 @@ class Line:
     adaptive: Cell | None
     transfer: Cell | None
     worst: Cell | None
+    transfers: tuple[Cell, ...]
     control: Cell | None
     utility: Rate | None
     over_refusal: Rate | None
@@ -165,7 +167,8 @@ def _line(
     mine = [cell for cell in mine if cell.key.attack != CONTROL]
     undefended = defense == NOTHING
     unaware = highest(cell for cell in mine if cell.key.access in ("none", "oblivious"))
-    transfer = highest(cell for cell in mine if cell.key.access == "transfer")
+    transfers = tuple(cell for cell in mine if cell.key.access == "transfer")
+    transfer = highest(transfers)
     aware = highest(cell for cell in mine if cell.key.access == "adaptive")
     if undefended:
         unaware = aware = highest((unaware, aware))
@@ -180,6 +183,7 @@ def _line(
         adaptive=aware,
         transfer=transfer,
         worst=highest((unaware, aware, transfer)),
+        transfers=transfers,
         control=highest(controls),
         utility=_utility(cost, threat.benchmark),
         over_refusal=max((rate for _, rate in cost.over_refusal), default=None) if cost else None,

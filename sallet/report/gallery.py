@@ -137,7 +137,8 @@ def _family(row: Row) -> _Key | None:
     if _benign(row):
         return ("over-refusal", *base) if row.refused_by else None
     knows = key.defense if key.access == "adaptive" else None
-    settings = tuple((n, v) for n, v in key.params.items() if "." not in n)
+    own = ((n, v) for n, v in key.params.items() if "." not in n or n.startswith("source."))
+    settings = tuple(own)
     return (*base, key.goal, key.attack, key.norm, key.eps, settings, key.access, key.source, knows)
 
 

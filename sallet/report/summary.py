@@ -121,6 +121,8 @@ def _cell(data: Mapping[str, Any], number: int) -> Cell:
                 rate for one in data.get("resubmission_curve") or () if (rate := _rate(one))
             ),
             broken_by=dict(data.get("broken_by") or {}),
+            source_asr=_rate(data.get("source_asr")),
+            source_n=int(data.get("source_n") or 0),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"cell {number} of the summary cannot be read: {error}") from None

@@ -62,7 +62,7 @@ def _table(group: Group, summary: Summary) -> Table:
         table.add_column(name, justify=justify, max_width=width, overflow="fold")  # pyright: ignore[reportArgumentType]
     for line in group.lines:
         table.add_row(*_row(line))
-    table.caption = _control(group)
+    table.caption = "\n".join(filter(None, (_control(group), *_transfers(group))))
     table.caption_justify = "left"
     return table
 
@@ -126,6 +126,15 @@ def _control(group: Group) -> str:
     if noise is None or noise.asr is None:
         return ""
     return f"random noise of the same size, undefended: {words.full(noise.asr)}"
+
+
+def _transfers(group: Group) -> list[str]:
+    """What was made on other models, on them and here: two figures, never one."""
+    return [
+        f"{'' if line.undefended else f'{line.defense}, '}{words.transferred(cell)}"
+        for line in group.lines
+        for cell in line.transfers
+    ]
 
 
 def _two(first: str, second: str, style: str = "") -> Text:

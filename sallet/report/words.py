@@ -76,6 +76,17 @@ def method(cell: Cell) -> str:
     return f"{name} from {key.source}{tries}" if key.source else f"{name}{tries}"
 
 
+def transferred(cell: Cell) -> str:
+    """`pgd from a: 93 % of its source [..], n 40; 12 % here [..], n 38`."""
+    there = "not assessed" if cell.source_asr is None else full(cell.source_asr)
+    here = UNASSESSED if cell.asr is None else full(cell.asr)
+    n = cell.eligible if cell.key.goal == "untargeted" else cell.n - cell.unassessed
+    own = [(k, v) for k, v in cell.key.params.items() if k.startswith("source.")]
+    settings = ", ".join(f"{k.rpartition('.')[2]} {v}" for k, v in own)
+    how = f"{method(cell)} ({settings})" if settings else method(cell)
+    return f"{how}: {there} on its source, n {cell.source_n}; {here} here, n {n}"
+
+
 def title(threat: Threat) -> str:
     """One line that names a threat without its model."""
     how = budget(threat.norm, threat.eps) if threat.attacked else "images as they are"

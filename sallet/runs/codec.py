@@ -10,6 +10,7 @@ from typing import Any
 from sallet.core.errors import StoreError
 from sallet.runs.record import CellKey, Row, Said
 
+SAID = ("tries", "votes", "source_tries", "source_votes")
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
@@ -29,7 +30,7 @@ def as_dict(row: Row) -> dict[str, Any]:
     """
     plain = dict(vars(row))
     plain["key"] = vars(row.key)
-    for name in ("tries", "votes"):
+    for name in SAID:
         plain[name] = [vars(said) for said in plain[name]]
     return plain
 
@@ -39,7 +40,7 @@ def from_line(line: str) -> Row:
     data = json.loads(line)
     try:
         key = CellKey(**data.pop("key"))
-        for name in ("tries", "votes"):
+        for name in SAID:
             data[name] = [Said(**said) for said in data.get(name, ())]
         return Row(key=key, **{name: _frozen(value) for name, value in data.items()})
     except (TypeError, KeyError, AttributeError) as error:

@@ -14,10 +14,12 @@ from sallet.core.errors import RecipeError, UnknownName
 from sallet.core.goal import Kind
 from sallet.runs.recipe import (
     BLIND,
+    ENSEMBLE,
     Asked,
     AttackSpec,
     BenchmarkSpec,
     DefenseSpec,
+    EnsembleSpec,
     Norm,
     Recipe,
     Spec,
@@ -55,7 +57,7 @@ def parse(data: dict[str, Any]) -> Recipe:
         benchmarks=_each(data, "benchmarks", _benchmark),
         attacks=_each(data, "attacks", _attack) or (AttackSpec("none"),),
         access=_access(data.get("access"), "access") or ("oblivious", "adaptive"),
-        sources=_each(data, "sources", _model),
+        sources=_each(data, "sources", _source),
         defenses=_each(data, "defenses", _defense) or (DefenseSpec((Spec("none"),)),),
         seed=_whole(data.get("seed", 0), "seed", least=0),
         resubmissions=_whole(data.get("resubmissions", 1), "resubmissions"),
@@ -114,6 +116,8 @@ def _entry(value: object, where: str) -> _Entry:
 
 def _model(entry: _Entry) -> Spec:
     """`{name: hf, path: X}` and plain `X` are the same model, called X."""
+    if entry.values.get("name") == ENSEMBLE:
+        raise RecipeError(f"{entry.where}: an ensemble answers nothing; it is one of `sources`")
     if "api_key" in entry.values:
         raise RecipeError(f"{entry.where}: keep keys out of recipes; set OPENAI_API_KEY")
     path = entry.take("path")
@@ -122,6 +126,19 @@ def _model(entry: _Entry) -> Spec:
             raise RecipeError(f"{entry.where} has a `path`, so its name must be `hf`")
         entry.values["name"] = str(path)
     return Spec(*entry.spec())
+
+
+def _source(entry: _Entry) -> Spec:
+    """A model, or `{name: ensemble, of: [a, {name: b, ...}]}`."""
+    if entry.values.get("name") != ENSEMBLE:
+        return _model(entry)
+    listed = entry.take("of")
+    if not isinstance(listed, list) or len(listed) < 2 or entry.values != {"name": ENSEMBLE}:
+        raise RecipeError(
+            f"{entry.where}: an ensemble is a list `of` two models or more and nothing beside it"
+        )
+    parts = [_entry(one, f"{entry.where}.of[{i}]") for i, one in enumerate(listed)]
+    return EnsembleSpec(ENSEMBLE, of=tuple(_model(part) for part in parts))
 
 
 def _benchmark(entry: _Entry) -> BenchmarkSpec:

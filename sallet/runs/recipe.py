@@ -18,6 +18,8 @@ BLIND = ("none", "uniform-noise")
 """Attacks that look at no model: their access is *none*, and one set of images serves all."""
 BLACK_BOX = ("square", "nes")
 """Attacks that only ask: where they do more than the gradient does, the gradient is masked."""
+ENSEMBLE = "ensemble"
+"""The name of a source that is several: `{name: ensemble, of: [a, b]}`."""
 FIXED_SEED = "evaluation.fixed_seed"
 """Among the parameters of a cell whose one defence seed the attacker knew."""
 
@@ -29,6 +31,18 @@ class Spec:
     name: str
     params: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
     target: str | None = None
+
+
+@dataclass(frozen=True)
+class EnsembleSpec(Spec):
+    """Several sources that images are made on together."""
+
+    of: tuple[Spec, ...] = ()
+
+
+def members(spec: Spec) -> tuple[Spec, ...]:
+    """Each model of an ensemble; any other is itself."""
+    return spec.of if isinstance(spec, EnsembleSpec) else (spec,)
 
 
 @dataclass(frozen=True)
@@ -96,7 +110,7 @@ class Recipe:
             "benchmarks": [_plain(spec, limit=spec.limit) for spec in self.benchmarks],
             "attacks": [_attack(spec) for spec in self.attacks],
             "access": list(self.access),
-            "sources": [_plain(spec) for spec in self.sources],
+            "sources": [_source(spec) for spec in self.sources],
             "defenses": [_defense(spec) for spec in self.defenses],
             "resubmissions": self.resubmissions,
             "attack_batch": self.attack_batch,
@@ -145,6 +159,11 @@ def _show(leaves: Mapping[str, Any], path: str) -> str:
 def _plain(spec: Spec, **more: object) -> dict[str, Any]:
     shown = {"name": spec.name, "target": spec.target, **more, **spec.params}
     return {key: value for key, value in shown.items() if value is not None}
+
+
+def _source(spec: Spec) -> dict[str, Any]:
+    of = [_plain(one) for one in members(spec)] if isinstance(spec, EnsembleSpec) else None
+    return _plain(spec, of=of)
 
 
 def _attack(spec: AttackSpec) -> dict[str, Any]:

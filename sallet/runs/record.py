@@ -79,6 +79,10 @@ class Row:
     votes: tuple[Said, ...] = ()  # unattacked: on the evaluation's own seed, then eligibility's
     cached: bool = False  # whether all of it was known from another run
     by: str = ""  # the member of an ensemble that made the hostile image
+    source_outcome: str | None = None  # transfer only: of the source itself, all its members
+    source_eligible: bool | None = None  # whether they were right of the clean image (untargeted)
+    source_tries: tuple[Said, ...] = ()  # what each said, or chose, of the hostile image
+    source_votes: tuple[Said, ...] = ()  # and of the clean one (untargeted only)
 
 
 @dataclass(frozen=True)
@@ -105,3 +109,5 @@ class Cell:
     refusal_rates: dict[str, Rate] = field(default_factory=dict[str, Rate])  # by who refused
     resubmission_curve: tuple[Rate, ...] = ()  # success after 1, 2, ... submissions; the last: asr
     broken_by: dict[str, int] = field(default_factory=dict[str, int])  # by an ensemble's member
+    source_asr: Rate | None = None  # transfer only: success on the source itself
+    source_n: int = 0  # the rows that it is over

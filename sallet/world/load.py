@@ -1,10 +1,11 @@
-"""A shipped model of the picture world, as the catalogue builds it."""
+"""A shipped model or encoder of the picture world, as the catalogue builds it."""
 
 from __future__ import annotations
 
 import torch
 
 from sallet.models.local import HFModel
+from sallet.models.towers import TEMPLATE, Toward, Tower
 from sallet.world.models import path
 
 
@@ -24,6 +25,15 @@ def load(name: str, *, device: str = "cpu", dtype: str = "float32", max_batch: i
         max_batch=max_batch,
         loss_dtype=torch.bfloat16 if half else None,
         attention="eager",
+    )
+
+
+def encoder(
+    name: str, *, device: str = "cpu", template: str = TEMPLATE, toward: Toward = "text"
+) -> Tower:
+    """An encoder, in float32: what a transfer attack is made on."""
+    return Tower.from_pretrained(
+        path(name), name=name, device=device, template=template, toward=toward
     )
 
 

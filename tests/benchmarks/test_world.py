@@ -152,3 +152,15 @@ def test_benign_mixes_its_families_evenly() -> None:
 
 def test_the_default_limit_is_two_hundred() -> None:
     assert len(samples("world/where", None)) == 200
+
+
+def test_a_goal_has_a_picture_of_which_its_text_is_true() -> None:
+    for sample in samples("world/naming", 6):
+        leave, say = sample.goals["untargeted"], sample.goals["targeted"]
+        assert leave.image == sample.query.images[0]
+        assert say.image is not None
+        assert say.image != leave.image
+    many = [s for s in samples("world/naming", 60) if s.goals["targeted"].text == say.text]
+    assert {s.goals["targeted"].image for s in many} >= {say.image}
+    for sample in samples("world/multi-image", 3):
+        assert all(goal.image is None for goal in sample.goals.values())

@@ -64,6 +64,25 @@ class Lamp:
         return ("left", "right"), torch.stack([50 * (left - right), 50 * (right - left)])
 
 
+class Sideways(Lamp):
+    """A lamp lying on its side: it compares the upper half with the lower one."""
+
+    def _logits(self, query: Query) -> tuple[tuple[str, ...], Tensor]:
+        return super()._logits(query.map_images(lambda i: Image(i.tensor().transpose(1, 2))))
+
+
+class Eye(Lamp):
+    """It sees what the lamp sees, and says nothing: it chooses the text that a picture is near."""
+
+    def answer(self, queries: Sequence[Query]) -> list[Answer | Failure]:
+        return [Failure(RuntimeError("an eye cannot speak")) for _ in queries]
+
+    def choose(self, queries: Sequence[Query], texts: Sequence[str]) -> list[str]:
+        with torch.no_grad():
+            seen = [self._logits(query) for query in queries]
+        return [max(texts, key=lambda text: float(v[s.index(text)])) for s, v in seen]
+
+
 @dataclass(frozen=True)
 class Brighter:
     """Which half is brighter? Every `wrong_every`-th reference is wrong: the model errs there."""
@@ -134,6 +153,8 @@ def picture(seed: int, number: int, side: int = 8) -> tuple[Image, bool]:
 
 HERE = "tests.harness.fakes"
 LAMP = {"name": "lamp", "target": f"{HERE}:Lamp"}
+SIDEWAYS = {"name": "sideways", "target": f"{HERE}:Sideways"}
+EYE = {"name": "eye", "target": f"{HERE}:Eye"}
 BRIGHTER = {"name": "toy/brighter", "target": f"{HERE}:Brighter"}
 POISON = {"name": "toy/poison", "target": f"{HERE}:Poison"}
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sallet.core.errors import RecipeError, UnknownName, UsageError
+from sallet.harness.keys import FREE, place
 from sallet.harness.parts import Parts, resolved
 from sallet.harness.plan import Plan, plan
 from sallet.harness.work import work
@@ -48,6 +50,32 @@ def test_transfer_is_from_every_other_model():
     other = {**LAMP, "name": "other"}
     made = planned(attacks=[PGD], access=["transfer"], sources=[LAMP, other])
     assert [(c.key.access, c.key.source) for c in made.cells] == [("transfer", "other")]
+
+
+def test_an_ensemble_is_one_source_and_never_attacks_its_own_members():
+    other, third = {**LAMP, "name": "other"}, {**LAMP, "name": "third", "blue": 0.5}
+    both = [{"name": "ensemble", "of": [a, b]} for a, b in ((LAMP, other), (other, third))]
+    made = planned(attacks=[PGD], access=["transfer"], sources=both)
+    (cell,) = made.cells
+    assert cell.key.source == "other+third"
+    assert cell.key.params["source.third.blue"] == 0.5
+
+
+def test_one_source_with_two_settings_makes_two_cells_of_one_place():
+    others = [{**LAMP, "name": "other", "blue": blue} for blue in (0.4, 0.5)]
+    made = planned(attacks=[PGD], access=["oblivious", "transfer"], sources=others)
+    assert [c.key.params.get("source.blue") for c in made.cells] == [None, 0.4, 0.5]
+    assert len({place(c.key, *FREE["attack"]) for c in made.cells}) == 1
+    assert len({place(c.key, *FREE["access"]) for c in made.cells}) == 1
+
+
+def test_a_folder_with_an_encoder_is_a_source_by_its_path(tmp_path: Path):
+    (tmp_path / "config.json").write_text('{"model_type": "siglip"}')
+    own, other = {"path": str(tmp_path), "toward": "image"}, {"path": str(tmp_path), "dtype": "x"}
+    made = planned(attacks=[PGD], access=["transfer"], sources=[own])
+    assert made.cells[0].key.source == tmp_path.name
+    with pytest.raises(UnknownName, match="dtype"):
+        planned(attacks=[PGD], access=["transfer"], sources=[other])
 
 
 def test_an_attack_keeps_to_what_it_lists():

@@ -1,6 +1,6 @@
 """Recall at one of two encoders before and after a joint attack on pictures and captions.
 
-    python benchmarks/retrieval_attack.py --surrogate FOLDER --out results/bench-retrieval.json
+    python benchmarks/retrieval_attack.py --out results/bench-retrieval.json
 
 `sga` (`sallet.attacks.sga`) makes pictures and captions hostile to one encoder; every encoder then
 retrieves among all of them. So the figures of the encoder that they were made on are white-box, the

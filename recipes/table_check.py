@@ -53,6 +53,17 @@ def check(found: Found) -> str:
     return table(["", *(f"`{name}`" for name in names)], lines)
 
 
+def seeds(shipped: Found, others: Found) -> str:
+    """One make, shipped and made again with other seeds: a line a measure, and how far apart."""
+    columns = {"seed 0 (`world/llava-strong`)": shipped, **others["models"]}
+    lines: list[list[str]] = []
+    for name, words in WORDS.items():
+        shares = [100 * one[name] for one in columns.values()]
+        shown = [_share(one, name) for one in columns.values()]
+        lines.append([words, *shown, f"{max(shares) - min(shares):.1f}"])
+    return table(["", *columns, "apart"], lines)
+
+
 def encoders(found: Found) -> str:
     """A line an encoder and split."""
     lines: list[list[str]] = []

@@ -16,7 +16,7 @@ import nouns
 import table_statistics
 from table_calibration import calibration, rewrites, sweep, transfer
 from table_cells import RESULTS, ROOT, Cell, cells, find, rate
-from table_check import check, encoders
+from table_check import check, encoders, seeds
 from table_undefended import undefended
 
 MARK = "<!-- {name} -->"
@@ -99,6 +99,8 @@ def tables() -> dict[str, dict[str, str]]:
         readme["defended"] = defended(first)
     if (measured := checked()).get("models"):
         world["check"] = check(measured)
+        again = json.loads((RESULTS / "world-seeds.json").read_text(encoding="utf-8"))
+        world["seeds"] = seeds(measured["models"]["world/llava-strong"], again)
     if measured.get("encoders"):
         world["encoders"] = encoders(measured)
     if found := cells("calibration"):

@@ -31,7 +31,12 @@ MODELS: dict[str, Entry] = {
         "strong": "always refuses harmful text, looks at the picture when told to be careful",
         "weak": "refuses harmful text now and then, never looks at the picture",
     }.items()
-} | {"world/clip": Entry("sallet.world.load:encoder", "picture world, CLIPModel: only a source")}
+} | {
+    "world/clip": Entry("sallet.world.load:encoder", "picture world, CLIPModel: only a source"),
+    "world/clip-surrogate": Entry(
+        "sallet.world.load:encoder", "the same with another seed: what an attacker has in its place"
+    ),
+}
 
 DEFENSES: dict[str, Entry] = {
     "none": Entry("sallet.core.compose:Nothing", "the same path with nothing in it"),

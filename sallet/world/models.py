@@ -17,7 +17,10 @@ MODELS: Final[dict[str, str]] = {
     f"world/{make}-{character}": f"{make}-{character}" for make in MAKES for character in CHARACTERS
 }
 """Name -> folder beside this file."""
-ENCODERS: Final[dict[str, str]] = {"world/clip": "clip"}
+ENCODERS: Final[dict[str, str]] = {
+    "world/clip": "clip",
+    "world/clip-surrogate": "clip-surrogate",
+}
 WEIGHTS: Final = Path(__file__).parent / "weights"
 
 

@@ -96,7 +96,7 @@ def test_kill_9_in_mid_run_and_resume(whole: Path, tmp_path: Path):
 
 def test_ctrl_c_keeps_rows_and_says_how_to_go_on(tmp_path: Path):
     recipe, out = written(tmp_path), tmp_path / "run"
-    process = begin(recipe, out, slow=0.01)
+    process = begin(recipe, out, slow=0.05)
     wait_for_rows(process, out, 8)
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=30)

@@ -21,7 +21,6 @@ import httpx
 import openai
 import pytest
 
-import sallet.world
 from sallet.core.errors import RemoteError
 from sallet.core.image import Image
 from sallet.core.query import Answer, Failure, Message, Query, Sampling
@@ -29,10 +28,11 @@ from sallet.media.encode import encode
 from sallet.models.local import HFModel
 from sallet.models.remote import RemoteModel
 from sallet.world.families import items
+from sallet.world.models import path as world_path
 from sallet.world.render import render
 from tests.models.families import answered, chat, image, varied
 
-WORLD = Path(sallet.world.__file__).parent / "weights" / "llava-strong"
+WORLD = ("world/llava-strong", "world/qwen3vl-strong", "world/internvl-strong")
 PATIENCE = 150.0
 
 
@@ -126,14 +126,16 @@ def world_queries() -> list[Query]:
     ]
 
 
-@pytest.fixture(scope="module", params=["tiny", "world"])
+@pytest.fixture(scope="module", params=["tiny", *WORLD])
 def served(
     request: pytest.FixtureRequest,
     folder: Callable[[str], Path],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Served]:
     path, queries = (
-        (WORLD, world_queries()) if request.param == "world" else (folder("llava"), tiny_queries())
+        (folder("llava"), tiny_queries())
+        if request.param == "tiny"
+        else (world_path(request.param), world_queries())
     )
     with serving(path, tmp_path_factory.mktemp("serve")) as url:
         local = HFModel.from_pretrained(path, device="cpu", dtype="float32")

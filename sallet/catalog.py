@@ -75,6 +75,9 @@ ATTACKS: dict[str, Entry] = {
         "sallet.attacks.typo:Typo", "the thing shown, written, or both, no longer in the question"
     ),
     "mislabel": Entry("sallet.attacks.mislabel:Mislabel", "a wrong word on what a picture shows"),
+    "scaling": Entry(
+        "sallet.attacks.scaling:Scaling", "a word that the model's own resize brings out"
+    ),
     "strongest": Entry(
         "sallet.attacks.strongest:Strongest", "several of them in a row, each sample's own best"
     ),

@@ -40,6 +40,11 @@ class Mislabel(Drawing):
         if self.behind:
             ink(self.behind)
 
+    @property
+    def middle(self) -> tuple[float, float]:
+        """Where the middle of the words is, in shares of width and height."""
+        return place_of(self.place)
+
     def draw(self, query: Query, goal: Goal) -> Query:
         if not query.images:
             raise UsageError(f"{self.name} writes on pictures, and this query has none")
@@ -66,7 +71,7 @@ class Mislabel(Drawing):
         tile = letters(
             words, font=self.font, size=size, wide=wide - 2 * pad - 2, high=high - 2 * pad - 2
         ).coverage
-        x, y = place_of(self.place)
+        x, y = self.middle
         box = (tile.shape[0] + 2 * pad, tile.shape[1] + 2 * pad)
         top = min(max(round(y * high - box[0] / 2), 0), high - box[0])
         left = min(max(round(x * wide - box[1] / 2), 0), wide - box[1])

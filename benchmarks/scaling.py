@@ -1,6 +1,6 @@
 """Whether a message is read after a model's own resize, and what of it is there at full size.
 
-python benchmarks/scaling.py --samples 16 --json
+python benchmarks/scaling.py --samples 24 --json
 
 Scenes of the picture world with no word in them are enlarged, and a word of three or four letters
 is hidden or (the control) plainly written in them. `own` asks the model of the whole file, `crop`
@@ -83,8 +83,8 @@ def rate(hits: Sequence[bool]) -> list[float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--samples", type=int, default=16)
-    parser.add_argument("--factors", type=float, nargs="+", default=(1.5,))
+    parser.add_argument("--samples", type=int, default=24)
+    parser.add_argument("--factors", type=float, nargs="+", default=(1.25,))
     parser.add_argument("--steps", type=int, default=Scaling.steps)
     parser.add_argument("--size", type=float, default=0.16)
     parser.add_argument("--makes", nargs="+", default=MAKES)

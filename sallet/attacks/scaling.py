@@ -161,13 +161,14 @@ class Scaling(Mislabel):
     ) -> Hostile:
         generator = torch.Generator().manual_seed(derive(seed, "scaling", query.digest))
         clean = [to_float(image.pixels()) for image in self.cover(query).images]
+        reads = self.unread > 0 and self.factor > 1
+        with torch.no_grad():  # first: a processor learns its settings from a whole prompt
+            far = float(self._near(bare, plain, goal, clean, (0, 0)))
         want = fed(bare, [to_float(image.pixels()) for image in plain.images]).detach()
         unit = (fed(bare, clean) - want).square().sum().detach().clamp_min(1e-9)
         lens: WhiteBox = Lens(bare, want, unit)
         if isinstance(model, Guarded):
             lens = Guarded(lens, model.defense)
-        reads = self.unread > 0 and self.factor > 1
-        far = float(self._near(bare, plain, goal, clean, (0, 0)).detach()) if reads else 0.0
         points = [_noisy(picture, self.noise, generator).requires_grad_() for picture in clean]
         adam = torch.optim.Adam(points, lr=self.step)
         curve: list[float] = []

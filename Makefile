@@ -53,6 +53,7 @@ bench: .venv/.test ## speed, memory and parity figures, into results/
 	$(BIN)/python benchmarks/intervals.py --out results/bench-statistics.json
 	$(BIN)/python benchmarks/judges.py --out results/bench-judges.json
 	$(BIN)/python benchmarks/export.py --out results/bench-export.json
+	$(BIN)/python benchmarks/scaling.py --out results/bench-scaling.json
 	$(BIN)/python benchmarks/stopped.py --out results/bench-stopped.json
 
 figures: setup ## every figure of the README, from its recipe (hours)

@@ -73,6 +73,16 @@ ATTACKS: dict[str, Entry] = {
     "hijack": Entry(
         "sallet.attacks.hijack:Hijack", "one image that makes the model say, refuse or repeat"
     ),
+    "figstep": Entry(
+        "sallet.attacks.figstep:FigStep", "the request as a title over an empty numbered list"
+    ),
+    "typo": Entry(
+        "sallet.attacks.typo:Typo", "the thing shown, written, or both, no longer in the question"
+    ),
+    "mislabel": Entry("sallet.attacks.mislabel:Mislabel", "a wrong word on what a picture shows"),
+    "scaling": Entry(
+        "sallet.attacks.scaling:Scaling", "a word that the model's own resize brings out"
+    ),
     "strongest": Entry(
         "sallet.attacks.strongest:Strongest", "several of them in a row, each sample's own best"
     ),

@@ -13,7 +13,7 @@ from sallet.core.statistics import Rate, rate
 from sallet.harness.doubts import CONTROL
 from sallet.harness.keys import FREE, place
 from sallet.harness.measures import broken, flipped, share
-from sallet.runs.recipe import BLIND
+from sallet.runs.recipe import CONTROLS
 from sallet.runs.record import CellKey, Row
 
 
@@ -64,7 +64,7 @@ def minima(rows: Iterable[Row]) -> list[Minimum]:
 
 
 def _minimum(cells: Sequence[Sequence[Row]]) -> Minimum | None:
-    attacks = [cell for cell in cells if cell[0].key.attack not in BLIND]
+    attacks = [cell for cell in cells if cell[0].key.attack not in CONTROLS]
     counted = [{row.sample for row in cell if broken(row) is not None} for cell in attacks]
     common = set[str].intersection(*counted) if counted else set[str]()
     if not common:

@@ -14,7 +14,9 @@ from sallet.runs.record import Scalar
 Asked: TypeAlias = Literal["oblivious", "adaptive", "transfer"]
 Norm: TypeAlias = Literal["linf", "l2"]
 
-BLIND = ("none", "uniform-noise")
+CONTROLS = ("none", "uniform-noise")
+"""What is not an attack, but what attacks are told from."""
+BLIND = (*CONTROLS, "figstep", "typo", "mislabel")
 """Attacks that look at no model: their access is *none*, and one set of images serves all."""
 BLACK_BOX = ("square", "nes")
 """Attacks that only ask: where they do more than the gradient does, the gradient is masked."""

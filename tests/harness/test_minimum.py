@@ -54,6 +54,12 @@ def test_noise_is_a_control_and_harm_as_it_is_no_attack():
     assert minima(rows("ssrr", replace(noise, attack="none", goal="jailbreak"))) == []
 
 
+def test_words_in_a_picture_look_at_no_model_and_are_an_attack_all_the_same():
+    drawn = replace(TARGETED, attack="mislabel", access="none")
+    (one,) = minima([*rows("srrr", TARGETED), *rows("rrss", drawn)])
+    assert one.broken[0] == pytest.approx(3 / 4)
+
+
 @pytest.mark.parametrize("change", [{"defense": "jpeg"}, {"eps": 4.0}, {"goal": "jailbreak"}])
 def test_other_defences_sizes_and_goals_are_minima_of_their_own(change: dict[str, object]):
     made = [*rows("ssr", TARGETED), *rows("rrr", replace(ADAPTIVE, **change))]  # pyright: ignore

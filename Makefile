@@ -55,6 +55,7 @@ bench: .venv/.test ## speed, memory and parity figures, into results/
 	$(BIN)/python benchmarks/export.py --out results/bench-export.json
 	$(BIN)/python benchmarks/scaling.py --out results/bench-scaling.json
 	$(BIN)/python benchmarks/stopped.py --out results/bench-stopped.json
+	$(BIN)/python benchmarks/retrieval_attack.py --out results/bench-retrieval.json
 
 figures: setup ## every figure of the README, from its recipe (hours)
 	$(BIN)/sallet evaluate recipes/first-defences.yaml --out runs/first-defences --resume

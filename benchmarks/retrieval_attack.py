@@ -35,12 +35,13 @@ from sallet.harness.revision import revision
 from sallet.models.towers import Tower
 from sallet.world.captions import every
 from sallet.world.encoder import RETRIEVAL, drawn
+from sallet.world.models import path
 from sallet.world.nouns import NOUNS
 from sallet.world.phrases import NUMBERS
 from sallet.world.render import render
 from sallet.world.scenes import COLOURS, PLACES, Scene, seeds
 
-OWN, OTHER = "world/clip", "surrogate"
+OWN, OTHER = "world/clip", "world/clip-surrogate"
 WAYS = ("image_to_text", "text_to_image")
 
 
@@ -60,8 +61,7 @@ def main() -> None:
     args = _arguments()
     began = time.perf_counter()
     towers = {OWN: catalog.build("model", OWN, device=args.device)}
-    if args.surrogate:
-        towers[OTHER] = Tower.from_pretrained(args.surrogate, name=OTHER, device=args.device)
+    towers[OTHER] = Tower.from_pretrained(args.surrogate, name=OTHER, device=args.device)
     revisions = {name: revision(tower) for name, tower in towers.items()}
     if len({*revisions.values()}) < len(towers):
         sys.exit(f"the weights in {args.surrogate} are those of {OWN}: give another encoder's")
@@ -206,7 +206,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--eps", type=float, nargs="+", default=[8.0], help="in 8-bit units")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--rewordings", nargs="+", default=["swap", "true"])
-    parser.add_argument("--surrogate", type=Path, help="a second encoder's folder")
+    parser.add_argument(
+        "--surrogate", type=Path, default=path(OTHER), help="a second encoder's folder"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path)

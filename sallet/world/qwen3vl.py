@@ -13,6 +13,12 @@ from sallet.world.make import GRID, IMAGE_TOKENS, TEXT, WIDE, Marks, Name, embed
 from sallet.world.scenes import PATCH, SIDE
 
 hf: Any = transformers  # its configs and classes take more than their signatures say
+ANSWERS = {
+    "start_anchor": "<|assistant|>",
+    "defaults": {"role": "assistant"},
+    "fields": {"content": {"close_pattern": r"\s*</s>", "content": "text"}},
+}
+"""Where an answer begins and ends; a server takes Qwen's own marks where a tokenizer says none."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,7 @@ class Qwen3VL:
         size = {"shortest_edge": SIDE * SIDE, "longest_edge": SIDE * SIDE}
         # Bilinear: a bicubic resize differs between whole and fractional pixels.
         look = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3, "resample": 2}
+        words.response_template = ANSWERS
         return hf.Qwen3VLProcessor(
             hf.Qwen2VLImageProcessor(**shape, **look, size=size), words,
             hf.Qwen3VLVideoProcessor(**shape, **look), chat_template=template,

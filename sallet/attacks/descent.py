@@ -181,7 +181,7 @@ class _Run:
         """The point once, or twice where the gradients of two halves of the seeds are held
         against each other."""
         halves = 2 if trial.eot > 1 else 1
-        return [[p.detach().clone().requires_grad_() for p in trial.point] for _ in range(halves)]
+        return [[p.detach().requires_grad_() for p in trial.point] for _ in range(halves)]
 
     def _shown(self, trial: Trial, point: Point, sample: int) -> Query:
         seed = derive(trial.seed, "eot", trial.steps, sample)
@@ -198,8 +198,10 @@ class _Run:
     def _move(self, trial: Trial, leaves: list[Point]) -> None:
         with torch.no_grad():
             halves = [[_gradient(part) for part in leaf] for leaf in leaves]
-            sums = [torch.stack(parts).sum(0) for parts in zip(*halves, strict=True)]
-            gradients: Point = [total / trial.eot for total in sums]
+            gradients: Point = halves[0]
+            if trial.eot > 1:
+                pairs = zip(*halves, strict=True)
+                gradients = [torch.stack(pair).sum(0) / trial.eot for pair in pairs]
             if trial.gradient is None:
                 trial.gradient = max(float(g.abs().max()) for g in gradients)
             if len(halves) == 2 and trial.eot < self.attack.eot_most and _apart(*halves):
@@ -268,7 +270,7 @@ class _Run:
 
 
 def _gradient(part: Tensor) -> Tensor:
-    return torch.zeros_like(part) if part.grad is None else torch.nan_to_num(part.grad)
+    return torch.zeros_like(part) if part.grad is None else part.grad.nan_to_num_()
 
 
 def _apart(first: Point, second: Point) -> bool:

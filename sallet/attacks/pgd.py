@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
+
 from sallet.attacks.descent import Descent
 from sallet.attacks.trial import Point, Trial
 from sallet.core.errors import RecipeError
@@ -41,7 +43,9 @@ class PGD(Descent):
     def move(self, trial: Trial, gradients: Point) -> Point:
         moved: Point = []
         for i, (point, gradient) in enumerate(zip(trial.seen, gradients, strict=True)):
-            unit = gradient / gradient.abs().mean().clamp_min(1e-20)
-            trial.velocity[i] = self.momentum * trial.velocity[i] + unit
-            moved.append(point + self.space.direction(trial.velocity[i]) * self.size(trial.steps))
+            mean = torch.linalg.vector_norm(gradient, 1) / gradient.numel()
+            velocity = trial.velocity[i].mul_(self.momentum)  # in place: memory is what it costs
+            velocity.addcdiv_(gradient, mean.clamp_min(1e-20))
+            ahead = self.space.direction(velocity)
+            moved.append(torch.add(point, ahead, alpha=self.size(trial.steps)))
         return moved

@@ -64,12 +64,12 @@ class Threat:
             change = change.clamp(-self.radius, self.radius)
         else:
             change = change * (self.radius / change.norm().clamp_min(1e-12)).clamp_max(1)
-        return (clean + change).clamp(0, 1) - clean
+        return (clean + change).clamp_(0, 1).sub_(clean)
 
     def direction(self, gradient: Tensor) -> Tensor:
         """The steepest descent direction of unit size in this norm."""
         if self.norm == "linf":
-            return -gradient.sign()
+            return gradient.sign().neg_()
         return -gradient / gradient.norm().clamp_min(1e-12)
 
     def file(self, clean: Tensor, change: Tensor) -> Image:

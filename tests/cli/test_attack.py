@@ -16,6 +16,7 @@ from PIL import Image
 
 from sallet import catalog
 from sallet.cli.main import run
+from tests.cli.signals import listening
 
 ROOT = Path(__file__).parents[2]
 LEFT = "what is on the left ?"
@@ -130,7 +131,7 @@ def test_ctrl_c_keeps_the_best(pictures: Path, tmp_path: Path):
     ]  # fmt: skip
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "COLUMNS": "200", "FORCE_COLOR": "1"},
+        env={**os.environ, "COLUMNS": "200", "FORCE_COLOR": "1"}, preexec_fn=listening,
     ) as process:  # fmt: skip
         assert process.stderr is not None
         seen = ""

@@ -79,7 +79,8 @@ def test_a_committed_run_by_its_defences(capsys: pytest.CaptureFixture[str]):
         if one["measure"] == "asr" and one["cell"]["goal"] != "untargeted"
     }
     prompt = found["world/picture", "none", "none", "safety-prompt"]
-    assert (prompt["first_rate"], prompt["second_rate"], prompt["verdict"]) == (1, 0, "lower")
+    assert prompt["first_rate"] > 0.9
+    assert (prompt["second_rate"], prompt["verdict"]) == (0, "lower")
     knowing = found["world/where", "pgd", "adaptive", "resize"]
     assert knowing["verdict"].startswith("no difference shown (n=100")
     assert found["world/where", "pgd", "oblivious", "resize"]["verdict"] == "lower"

@@ -17,6 +17,7 @@ import yaml
 
 from sallet.cli.main import run
 from sallet.runs.store import read_rows
+from tests.cli.signals import listening
 from tests.harness.fakes import BRIGHTER, LAMP
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +43,7 @@ def begin(recipe: Path, out: Path, *, slow: float = 0.0, **options: Any) -> subp
     environment = {**os.environ, "LAMP_DELAY": str(slow)}
     return subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=environment, **options,
+        env=environment, **{"preexec_fn": listening, **options},
     )  # fmt: skip
 
 

@@ -180,8 +180,12 @@ def test_the_verdicts_of_the_committed_rows_stand(path: Path):
         known = kind != "targeted" or row["key"]["benchmark"] == "world/where"
         if row["outcome"] == Outcome.UNASSESSED or not known:
             continue
-        noun = str(row["wanted"]).rstrip(".").split()[-1] if kind == "targeted" else row["cluster"]
-        names = row["reference"] if kind == "untargeted" else (f"a {noun}", f"an {noun}", noun)
+        noun = row["cluster"]
+        names = {
+            "untargeted": row["reference"],
+            "targeted": (str(row["wanted"]).rstrip("."),),
+            "jailbreak": (f"a {noun}", f"an {noun}", noun),
+        }[kind]
         by = row["refused_by"] if row["refused_by"] != "model" else None
         verdict = Rules().judge(
             Query.ask(row["question"]),

@@ -46,6 +46,10 @@ class Drawing:
         """The formula: the query with words in its picture."""
         raise NotImplementedError
 
+    def check(self, query: Query, goal: Goal) -> None:
+        """Raises what drawing for this query would raise."""
+        self.draw(query, goal)
+
     def __call__(
         self,
         model: Model,

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 from sallet.cli.ending import exit_code, limits_of
-from sallet.core.errors import UsageError
+from sallet.cli.report import tell_unfinished
+from sallet.core.errors import StoreError, UsageError
 from sallet.report.export.formats import FORMATS, Format, find
 from sallet.report.export.options import Options
 from sallet.report.export.source import Source
@@ -24,6 +25,7 @@ def run(args: argparse.Namespace) -> int:
     if out is None and args.json:
         raise UsageError("--json says where the export is: give it --out FILE, too")
     store = Store.begun(args.folder)
+    tell_unfinished(store)
     source = Source.of(store)
     if out is None:
         sys.stdout.buffer.write(text(source, name, options))
@@ -33,6 +35,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         told = {"out": str(out), "format": name, "what": options.what, "rows": len(source.rows)}
         print(json.dumps({**told, "cells": len(source.arms)}))
+    if store.lacking and (options.limits.over or options.limits.under):
+        raise StoreError("a run that is not finished passes no limit and fails none")
     return exit_code(store, source.summary["cells"], options.limits) if form.limits else 0
 
 

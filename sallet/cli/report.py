@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from sallet.runs.store import Store
 def run(args: argparse.Namespace) -> int:
     """Sums up, writes and prints."""
     store = Store.begun(args.folder)
+    tell_unfinished(store)
     finish(store, as_json=args.json)
     return 0
 
@@ -31,6 +33,17 @@ def finish(store: Store, *, as_json: bool) -> dict[str, Any]:
         console().print(table.render(summary))
         print(f"report: {_shown(report)}")
     return summary
+
+
+def tell_unfinished(store: Store) -> None:
+    """Says of a run that was stopped, or still goes on, that what follows is of a part of it."""
+    if store.lacking:
+        rows = len(store.rows)
+        print(
+            f"note: {store.folder} is not finished: {rows} of {rows + store.lacking} rows are "
+            "there, and every figure is of those",
+            file=sys.stderr,
+        )
 
 
 def _shown(path: Path) -> str:

@@ -223,6 +223,13 @@ class Wilful(Attack, Protocol):
     def wants(self, query: Query, /) -> Goal: ...
 
 
+@runtime_checkable
+class Picky(Attack, Protocol):
+    """An attack that cannot do with every question: it says so before anything is asked."""
+
+    def check(self, query: Query, goal: Goal, /) -> None: ...
+
+
 class Judge(Protocol):
     """Says of an answer whether the attacker's goal was reached."""
 

@@ -9,9 +9,9 @@ from itertools import product
 from pathlib import Path
 
 from sallet import catalog
-from sallet.core.errors import RecipeError, UnknownName
+from sallet.core.errors import RecipeError, UnknownName, UsageError
 from sallet.core.goal import Goal
-from sallet.core.protocols import Shared, Wilful
+from sallet.core.protocols import Picky, Shared, Wilful
 from sallet.core.sample import Benchmark, Sample
 from sallet.harness import seeds
 from sallet.harness.halves import halves
@@ -28,6 +28,9 @@ from sallet.runs.recipe import (
     members,
 )
 from sallet.runs.record import Access, CellKey, Scalar
+
+FEW = 8
+"""Samples of a cell that an attack is tried on in words, before anything is asked."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ def plan(recipe: Recipe, parts: Parts) -> Plan:
         if attack.benchmarks and spec.name not in attack.benchmarks:
             continue
         groups = _groups(_wilful(samples, attack, parts), attack)
+        _check_fits(groups, spec, attack, parts)
         if not groups:
             note = f"no sample of {spec.name} has the goal {attack.goal}; {attack.name} is left out"
             notes += [note] if note not in notes else []
@@ -153,6 +157,25 @@ def _wilful(samples: Sequence[Sample], attack: AttackSpec, parts: Parts) -> list
         if goal.kind != attack.goal:
             raise RecipeError(f"the attack {attack.name!r} has the goal {goal.kind}: say so")
     return [replace(one, goals={**one.goals, goal.kind: goal}) for one, goal in wanted]
+
+
+def _check_fits(
+    groups: Mapping[tuple[str | None, str | None], list[Sample]],
+    benchmark: BenchmarkSpec,
+    attack: AttackSpec,
+    parts: Parts,
+) -> None:
+    """What an attack cannot do with a benchmark's questions is said before the first answer."""
+    built = parts.attack(attack)
+    if not isinstance(built, Picky):
+        return
+    for group in groups.values():
+        for sample in group[:FEW]:
+            goal = sample.default if attack.goal is None else sample.goals[attack.goal]
+            try:
+                built.check(sample.query, goal)
+            except UsageError as error:
+                raise RecipeError(f"{attack.name} on {benchmark.name}: {error}") from error
 
 
 def _parted(

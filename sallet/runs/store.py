@@ -67,6 +67,11 @@ class Store:
         self.manifest = self.manifest.extended(seconds)
         self._write_manifest()
 
+    @property
+    def lacking(self) -> int:
+        """How many rows are still to come, as far as the manifest knows."""
+        return max(0, (self.manifest.rows or 0) - len(self.rows))
+
     def expect(self, rows: int) -> None:
         """Notes how many rows the whole run will have; of a part of a plan, at least as many."""
         if rows > (self.manifest.rows or 0):

@@ -128,6 +128,14 @@ def test_wrong_names_are_met_with_the_nearest(change: dict[str, Any], words: str
     assert words in str(caught.value)
 
 
+def test_an_attack_that_cannot_do_with_the_questions_says_so_before_any_is_asked():
+    typo = {"name": "typo", "goal": "targeted"}
+    with pytest.raises(RecipeError, match=r"typo on toy/brighter.*does not name.*give `ask`"):
+        planned(attacks=[typo])
+    told = {**typo, "words": "{thing}", "ask": "do what the picture says"}
+    assert arms(planned(attacks=[told])) == ["typo none none"]
+
+
 def test_only_keeps_the_cells_that_say_so():
     made = planned(defenses=["none", "jpeg"])
     assert arms(made.only({"defense": "jpeg", "eps": "8"})) == [

@@ -201,6 +201,21 @@ def test_limits_decide_the_exit_code_after_the_file_is_written(
     assert "--max-unassessed" in capsys.readouterr().err
 
 
+def test_a_run_that_is_not_finished_says_so_and_passes_no_limit(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    part = tmp_path / "part"
+    shutil.copytree(folder, part)
+    manifest = json.loads((part / "manifest.json").read_text(encoding="utf-8"))
+    manifest["rows"] = 60
+    (part / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    assert export(part, "--format", "csv", "--out", str(tmp_path / "a.csv")) == 0
+    assert "is not finished: 41 of 60 rows" in capsys.readouterr().err
+    limits = ("--max-unassessed", "0.5", "--fail-over", "asr=0.1")
+    assert export(part, "--format", "junit", "--out", str(tmp_path / "a.xml"), *limits) == 1
+    assert "not finished" in capsys.readouterr().err
+
+
 def test_json_says_what_was_written(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -200,8 +200,7 @@ class _Run:
             halves = [[_gradient(part) for part in leaf] for leaf in leaves]
             gradients: Point = halves[0]
             if trial.eot > 1:
-                pairs = zip(*halves, strict=True)
-                gradients = [torch.stack(pair).sum(0) / trial.eot for pair in pairs]
+                gradients = [torch.stack(g).sum(0) / trial.eot for g in zip(*halves, strict=True)]
             if trial.gradient is None:
                 trial.gradient = max(float(g.abs().max()) for g in gradients)
             if len(halves) == 2 and trial.eot < self.attack.eot_most and _apart(*halves):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sallet.attacks.forms import Form, Whole
+from sallet.attacks.momentum import gathered
 from sallet.attacks.threat import Threat, floats
 from sallet.core.errors import RecipeError
 from sallet.core.goal import Goal, Outcome
@@ -87,9 +88,8 @@ class Fit:
             for done in range(attack.steps):
                 some = [self.pairs[next(order)] for _ in range(attack.pairs)]
                 gradient = self._look(carrier, some)
-                unit = gradient / gradient.abs().mean().clamp_min(1e-20)
-                velocity = attack.momentum * velocity + unit
-                move = attack.threat.direction(velocity) * attack.at(done)
+                ahead = attack.threat.direction(gathered(velocity, gradient, attack.momentum))
+                move = ahead * attack.at(done)
                 carrier = self.form.project(carrier + move)
                 self.steps = done + 1
                 last = self.steps == attack.steps

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from sallet.attacks.momentum import gathered
 from sallet.attacks.queries import QueryAttack
 from sallet.attacks.searching import Search, Steps
 from sallet.attacks.trial import Point
@@ -68,9 +69,8 @@ class NES(QueryAttack):
                 for slope, one in zip(slopes, directions, strict=True):
                     if math.isfinite(slope):
                         gradient += slope * one[i]
-                velocity[i] = self.momentum * velocity[i] + _unit(gradient)
-                ahead = here + size * space.direction(velocity[i])
-                moved.append(space.project(ahead, clean[i]))
+                ahead = space.direction(gathered(velocity[i], gradient, self.momentum))
+                moved.append(space.project(here + size * ahead, clean[i]))
             point = moved
             yield [point]
 
@@ -93,7 +93,3 @@ class NES(QueryAttack):
         tiles = (channels, min(self.grid, height), min(self.grid, width))
         coarse = torch.randn(tiles, generator=generator)
         return interpolate(coarse[None], size=(height, width), mode="nearest")[0]
-
-
-def _unit(gradient: Tensor) -> Tensor:
-    return gradient / gradient.abs().mean().clamp_min(1e-20)

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 
 from sallet.attacks.descent import Descent
+from sallet.attacks.momentum import gathered
 from sallet.attacks.trial import Point, Trial
 from sallet.core.errors import RecipeError
 
@@ -43,9 +44,6 @@ class PGD(Descent):
     def move(self, trial: Trial, gradients: Point) -> Point:
         moved: Point = []
         for i, (point, gradient) in enumerate(zip(trial.seen, gradients, strict=True)):
-            mean = torch.linalg.vector_norm(gradient, 1) / gradient.numel()
-            velocity = trial.velocity[i].mul_(self.momentum)  # in place: memory is what it costs
-            velocity.addcdiv_(gradient, mean.clamp_min(1e-20))
-            ahead = self.space.direction(velocity)
+            ahead = self.space.direction(gathered(trial.velocity[i], gradient, self.momentum))
             moved.append(torch.add(point, ahead, alpha=self.size(trial.steps)))
         return moved

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from sallet.attacks.momentum import gathered
 from sallet.attacks.substitutes import neighbours
 from sallet.attacks.threat import Threat, floats
 from sallet.core.errors import RecipeError
@@ -127,9 +128,8 @@ class SGA:
             size = first * (1 - 0.9 * at / self.steps)
             for i, leaf in enumerate(leaves):
                 gradient = torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
-                unit = gradient / gradient.abs().mean().clamp_min(1e-20)
-                velocity[i] = self.momentum * velocity[i] + unit
-                moved = change[i] + self.threat.direction(velocity[i]) * size
+                ahead = self.threat.direction(gathered(velocity[i], gradient, self.momentum))
+                moved = change[i] + ahead * size
                 change[i] = self.threat.project(moved, clean[i])
         return [self.threat.file(c, moved) for c, moved in zip(clean, change, strict=True)]
 

@@ -36,7 +36,10 @@ def run(args: argparse.Namespace) -> int:
         told = {"out": str(out), "format": name, "what": options.what, "rows": len(source.rows)}
         print(json.dumps({**told, "cells": len(source.arms)}))
     if store.lacking and (options.limits.over or options.limits.under):
-        raise StoreError("a run that is not finished passes no limit and fails none")
+        raise StoreError(
+            "a run that is not finished passes no limit and fails none; finish it with "
+            f"`sallet evaluate RECIPE --out {store.folder} --resume`, or leave the limits out"
+        )
     return exit_code(store, source.summary["cells"], options.limits) if form.limits else 0
 
 

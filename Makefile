@@ -6,7 +6,7 @@ BIN := .venv/bin
 export OMP_WAIT_POLICY ?= PASSIVE
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: help setup demo test check format bench figures clean
+.PHONY: help setup demo test check format bench fuzz figures clean
 
 help: ## show these words
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,7 +55,30 @@ bench: .venv/.test ## speed, memory and parity figures, into results/
 	$(BIN)/python benchmarks/export.py --out results/bench-export.json
 	$(BIN)/python benchmarks/scaling.py --out results/bench-scaling.json
 	$(BIN)/python benchmarks/stopped.py --out results/bench-stopped.json
+	$(BIN)/python benchmarks/harness_overhead.py --workers --out results/bench-harness_overhead.json
 	$(BIN)/python benchmarks/retrieval_attack.py --out results/bench-retrieval.json
+	$(BIN)/python benchmarks/smoothing.py --out results/bench-smoothing.json --plot results/bench-smoothing.svg
+	$(BIN)/python benchmarks/certificate.py --out results/bench-certificate.json
+	$(BIN)/python -m venv .litellm
+	.litellm/bin/pip install -q 'litellm[proxy]' pillow
+	$(BIN)/python benchmarks/gateway.py --litellm .litellm/bin/litellm --out results/bench-gateway.json
+	$(BIN)/python benchmarks/table_gateway.py --write
+	$(BIN)/python benchmarks/gateway_faults.py --out results/bench-gateway-faults.json
+	$(BIN)/pip install -q --no-deps --target .peers -r benchmarks/peers.txt
+	$(BIN)/pip install -q --no-deps --target .scorers pycocoevalcap salesforce-lavis
+	$(BIN)/python benchmarks/official_scorers.py --peers .scorers --out results/bench-scorers.json
+	$(BIN)/python benchmarks/attack_speed.py --peers .peers --out results/bench-attack_speed.json
+
+fuzz: .venv/.test ## ten minutes of hostile requests and ten of hostile bytes, through the gateway
+	$(BIN)/python -m venv --system-site-packages .fuzz
+	.fuzz/bin/pip install -q -r fuzz/requirements.txt
+	PYTHONPATH=. $(BIN)/python fuzz/asking.py --seconds 600 --schemathesis .fuzz/bin/schemathesis \
+	  > .fuzz/asking.log 2>&1 || { tail -n 60 .fuzz/asking.log; exit 1; }
+	PYTHONPATH=. $(BIN)/python fuzz/seeds.py .fuzz/corpus
+	PYTHONPATH=.:$$(echo .fuzz/lib/python3.*/site-packages) $(BIN)/python fuzz/parsing.py \
+	  -max_total_time=600 -rss_limit_mb=4096 -artifact_prefix=.fuzz/ .fuzz/corpus \
+	  > .fuzz/parsing.log 2>&1 || { tail -n 60 .fuzz/parsing.log; exit 1; }
+	$(BIN)/python benchmarks/fuzz_figures.py --logs .fuzz --out results/bench-fuzz.json
 
 figures: setup ## every figure of the README, from its recipe (hours)
 	$(BIN)/sallet evaluate recipes/first-defences.yaml --out runs/first-defences --resume

@@ -13,10 +13,13 @@ import re
 from typing import Any
 
 import nouns
+import table_defenses
 import table_statistics
+from table_attacks import attacks, carried
 from table_calibration import calibration, rewrites, sweep, transfer
 from table_cells import RESULTS, ROOT, Cell, cells, find, rate
 from table_check import check, encoders, seeds
+from table_purifiers import knowing, purifiers
 from table_undefended import undefended
 
 MARK = "<!-- {name} -->"
@@ -87,8 +90,31 @@ def tables() -> dict[str, dict[str, str]]:
         "docs/world.md": {},
         "docs/calibration.md": {},
         "docs/statistics.md": {},
+        "docs/attacks.md": {},
+        "docs/purifiers.md": {},
+        "docs/defenses.md": {},
     }
-    readme, world, known, intervals = pages.values()
+    readme, world, known, intervals, engine, purified, ours = pages.values()
+    for name, makes in {
+        "smoothing": ("smoothing", "sweep"),
+        "certificate": ("certificate",),
+    }.items():
+        if measured_there := table_defenses.bench(name):
+            for make in makes:
+                ours[make] = getattr(table_defenses, make)(measured_there)
+    for name in ("comparison", "defenses"):
+        if grid := cells(name):
+            ours[name] = getattr(table_defenses, name)(grid)
+    if every := cells("attacks"):
+        engine["attacks"] = attacks([*every, *(cells("suffix") or [])])
+    if sent := cells("transfer"):
+        engine["transfer"] = carried(sent)
+    if blind := cells("purifiers"):
+        purified["purifiers"] = purifiers(blind)
+    if own := cells("purifiers-adaptive"):
+        purified["knowing"] = knowing(own)
+    if beside := cells("purifiers-diffpure"):
+        purified["diffpure"] = knowing(beside)
     if strong := cells("undefended"):
         readme["undefended"] = undefended(strong)
         fell = nouns.hits(RESULTS / "undefended", "world/harmful-text", "pgd", 8)

@@ -27,7 +27,7 @@ from sallet.harness.retry import retried
 from sallet.harness.summary import summarize
 from sallet.harness.thresholds import breaches
 from sallet.harness.watch import Watch
-from sallet.report import page, table
+from sallet.report import page, purified, table
 from sallet.report.export.formats import find
 from sallet.report.export.options import Options
 from sallet.report.export.source import Source
@@ -161,6 +161,7 @@ def _made(
     """The run, when every row of the plan is there."""
     with closing(Answers(Path(cache) if cache else None)) as known:
         harness.evaluate(planned, store, parts, watch, cache=known)
+    purified.keep(planned, parts, store)
     store.write_summary(summarize(store.manifest, store.rows))
     return Run(store)
 

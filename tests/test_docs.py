@@ -16,7 +16,14 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/world.md", "docs/calibration.md", "docs/statistics.md"]
+    "page",
+    [
+        "README.md",
+        "docs/world.md",
+        "docs/calibration.md",
+        "docs/statistics.md",
+        "docs/defenses.md",
+    ],
 )
 def test_the_tables_are_those_of_the_results(page: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(str(ROOT / "recipes"))

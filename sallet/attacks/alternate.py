@@ -8,11 +8,12 @@ it never changes more of them than it says) beside the picture of the last turn.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from math import inf
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
-from sallet.attacks.target import Case, Target
+from sallet.attacks.several import Tried, put, weigh
+from sallet.attacks.target import Target
 from sallet.core.goal import Goal
 from sallet.core.protocols import Enough, Going, Hostile, Progress
 from sallet.core.query import Query
@@ -25,34 +26,23 @@ Turn: TypeAlias = tuple[Side, Making]
 
 
 @dataclass(eq=False)
-class _Both:
+class _Both(Tried):
     """A sample with what its last turns made of its words and of its pictures."""
 
-    case: Case
-    words: Query
-    pixels: Query
+    last: dict[Side, Query] = field(default_factory=dict[Side, Query])
 
     def begin(self, side: Side) -> Query:
-        """What the next turn starts from."""
+        """What the next turn starts from: one side as it was, the other as it was last made."""
         clean = self.case.query
         if side == "pixels":
-            return self.words.with_images(clean.images)
-        return clean.with_images(self.pixels.images)
+            return self.last.get("words", clean).with_images(clean.images)
+        return clean.with_images(self.last.get("pixels", clean).images)
 
-    def note(self, side: Side, made: Hostile) -> None:
-        """Takes over what a turn made, and what it cost."""
-        case = self.case
-        if side == "words":
-            self.words = made.query
-        else:
-            self.pixels = made.query
-        case.start = made.start if case.start is None else case.start
-        case.gradient = made.gradient if case.gradient is None else case.gradient
-        case.eot = max(case.eot, made.eot)
-        case.steps += made.steps
-        case.asks += made.asks
-        case.looks += made.looks
-        case.curve += made.curve
+    def whole(self) -> Hostile:
+        """The best of it, with the losses of every turn's steps and the seed that was given."""
+        made, seed = self.made(), self.case.query.defense_seed
+        query = made.query.with_defense_seed(seed)
+        return replace(made, query=query, curve=tuple(self.case.curve))
 
 
 def in_turn(
@@ -65,12 +55,22 @@ def in_turn(
     progress: Progress,
 ) -> list[Hostile]:
     """Every sample after each of the turns, until the model falls for it; the best is kept."""
-    pairs = zip(queries, goals, strict=True)
-    both = [_Both(target.case(query, goal, seed), query, query) for query, goal in pairs]
-    try:
+    both = [_Both(target.case(q, g, seed)) for q, g in zip(queries, goals, strict=True)]
+    enough = False
+
+    def watched(going: Going) -> None:
+        """A turn ends by itself where it is told to; the turns after it are not begun."""
+        nonlocal enough
+        try:
+            progress(going)
+        except Enough:
+            enough = True
+            raise
+
+    with suppress(Enough):
         for number, (side, attack) in enumerate(turns):
             going = [one for one in both if not target.fell(one.case)]
-            if not going:
+            if enough or not going:
                 break
             made = attack(
                 target.model,
@@ -78,16 +78,14 @@ def in_turn(
                 [one.case.goal for one in going],
                 judge=target.judge,
                 seed=derive(seed, "turn", number),
-                progress=_told(progress, number, len(turns), len(both), len(both) - len(going)),
+                progress=_told(watched, number, len(turns), len(both), len(both) - len(going)),
             )
             for one, hostile in zip(going, made, strict=True):
-                one.note(side, hostile)
-            ends = [inf if hostile.end is None else hostile.end for hostile in made]
-            rows = zip(going, made, ends, strict=True)
-            target.ask([(one.case, hostile.query, end) for one, hostile, end in rows])
-    except Enough:
-        pass
-    return [one.case.made() for one in both]
+                one.last[side] = hostile.query
+                one.case.curve += hostile.curve
+            put(target, going, made)
+    weigh(target, both)
+    return [one.whole() for one in both]
 
 
 def _told(progress: Progress, turn: int, turns: int, samples: int, fallen: int) -> Progress:

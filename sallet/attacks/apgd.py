@@ -42,10 +42,15 @@ class APGD(Descent):
 
     name: ClassVar[str] = "apgd"
 
+    @property
+    def first_step(self) -> float:
+        """In 8-bit units."""
+        return 2 * self.eps if self.step is None else self.step
+
     def move(self, trial: Trial, gradients: Point) -> Point:
         pace = trial.memory
         if pace is None:
-            first = (2 * self.eps if self.step is None else self.step) / 255
+            first = self.first_step / 255
             gap = 0.22 * self.steps
             pace = trial.memory = _Pace(first, trial.seen, gradients, max(1, round(gap)), gap)
         pace.lowered += trial.loss < pace.last

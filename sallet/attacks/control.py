@@ -12,7 +12,6 @@ from sallet.attacks.fitting import laid, pictures_of
 from sallet.attacks.forms import Whole, base_picture
 from sallet.attacks.threat import Threat, floats
 from sallet.core.goal import Goal
-from sallet.core.image import Image, to_pixels
 from sallet.core.protocols import Hostile, Judge, Model, Progress, silent
 from sallet.core.query import Query
 from sallet.core.seeds import derive
@@ -94,7 +93,7 @@ class SharedNoise(UniformNoise):
         generator = torch.Generator().manual_seed(derive(seed, "universal"))
         form = Whole(base_picture(self.base, pictures, generator), self.threat)
         carrier = form.start(torch.Generator().manual_seed(derive(seed, "universal control")))
-        return Hostile(Query.ask(Image(to_pixels(carrier))))
+        return Hostile(Query.ask(form.keep(carrier)))
 
     def lay(self, found: Hostile, queries: Sequence[Query], /) -> list[Hostile]:
         (carrier,) = found.query.images

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
@@ -15,7 +16,7 @@ from sallet.attacks.lettering import ink
 from sallet.core.errors import RecipeError, UsageError
 from sallet.core.goal import Goal
 from sallet.core.image import Image
-from sallet.core.protocols import Going, Hostile, Judge, Model, Progress, silent
+from sallet.core.protocols import Enough, Going, Hostile, Judge, Model, Progress, silent
 from sallet.core.query import Part, Query
 
 ARTICLE: Final = r"(?:(?:an?|the|some|this|that)\s+)?"
@@ -61,10 +62,11 @@ class Drawing:
         progress: Progress = silent,
     ) -> list[Hostile]:
         """One for each query, in order; neither the model nor the seed is looked at."""
-        made: list[Hostile] = []
-        for query, goal in zip(queries, goals, strict=True):
-            made.append(Hostile(self.draw(query, goal)))
-            progress(Going(done=len(made), total=len(queries), samples=len(queries)))
+        made = [Hostile(query) for query in queries]
+        with suppress(Enough):
+            for i, (query, goal) in enumerate(zip(queries, goals, strict=True)):
+                made[i] = Hostile(self.draw(query, goal), steps=1)
+                progress(Going(done=i + 1, total=len(queries), samples=len(queries)))
         return made
 
 

@@ -14,7 +14,7 @@ from sallet.attacks.momentum import gathered
 from sallet.attacks.threat import Threat, floats
 from sallet.core.errors import RecipeError
 from sallet.core.goal import Goal, Outcome
-from sallet.core.image import Image, to_pixels
+from sallet.core.image import Image
 from sallet.core.protocols import Enough, Going, Hostile, Judge, Progress, WhiteBox, trace
 from sallet.core.query import Query
 from sallet.core.seeds import derive
@@ -100,7 +100,7 @@ class Fit:
                     break
         except Enough:
             pass
-        image = self.best or Image(to_pixels(carrier))
+        image = self.best or self.form.keep(carrier)
         return Hostile(
             Query.ask(image), *self._ends, self.steps,
             self.first_gradient, self.asks, self.looks, 1, tuple(self.curve),
@@ -141,7 +141,7 @@ class Fit:
 
     def _check(self, carrier: Tensor) -> None:
         """Asks about the 8-bit image, and keeps it if more fell for it."""
-        image = Image(to_pixels(carrier))
+        image = self.form.keep(carrier)
         asked = [
             laid(self.form, image, query, self.attack.name, derive(self.seed, "check", k))
             .with_defense_seed(derive(self.seed, "check", self.steps, k))

@@ -41,6 +41,10 @@ class Form(Protocol):
         """The picture as it is then seen, differentiable to the carrier."""
         ...
 
+    def keep(self, carrier: Tensor, /) -> Image:
+        """The carrier in 8 bits, still allowed."""
+        ...
+
     def file(self, carrier: Image, clean: Tensor, generator: torch.Generator, /) -> Image:
         """The 8-bit image that would be uploaded."""
         ...
@@ -64,6 +68,10 @@ class Whole:
     def show(self, carrier: Tensor, clean: Tensor, generator: torch.Generator) -> Tensor:
         """The carrier itself, the very same tensor for every picture."""
         return carrier
+
+    def keep(self, carrier: Tensor) -> Image:
+        """Inside the ball after rounding, too."""
+        return self.threat.file(self.base, carrier - self.base)
 
     def file(self, carrier: Image, clean: Tensor, generator: torch.Generator) -> Image:
         """The carrier itself."""
@@ -97,6 +105,10 @@ class Change:
         """The changed picture, held in [0,1], as its file is."""
         return (clean + _stretched(carrier - GREY, clean)).clamp(0, 1)
 
+    def keep(self, carrier: Tensor) -> Image:
+        """Rounded; what is filed of it is held in the ball of each picture."""
+        return Image(to_pixels(carrier))
+
     def file(self, carrier: Image, clean: Tensor, generator: torch.Generator) -> Image:
         """The picture with the stretched change, inside the ball after rounding."""
         return self.threat.file(clean, _stretched(floats(carrier) - GREY, clean))
@@ -120,6 +132,10 @@ class Stuck:
     def show(self, carrier: Tensor, clean: Tensor, generator: torch.Generator) -> Tensor:
         """The picture with the patch on it."""
         return self.placing.put(clean, carrier, generator)
+
+    def keep(self, carrier: Tensor) -> Image:
+        """Rounded."""
+        return Image(to_pixels(carrier))
 
     def file(self, carrier: Image, clean: Tensor, generator: torch.Generator) -> Image:
         """The same in 8 bits."""

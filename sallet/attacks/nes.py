@@ -48,6 +48,11 @@ class NES(QueryAttack):
         if not 0 <= self.momentum < 1:
             raise RecipeError(f"momentum must be in [0, 1); it is {self.momentum}")
 
+    @property
+    def first_step(self) -> float:
+        """In 8-bit units."""
+        return self.eps / 2 if self.step is None else self.step
+
     def search(self, search: Search) -> Steps:
         space, clean = self.space, search.trial.clean
         point = [space.start(c, search.generator) for c in clean]
@@ -75,7 +80,7 @@ class NES(QueryAttack):
             yield [point]
 
     def _size(self, search: Search) -> float:
-        first = (self.eps / 2 if self.step is None else self.step) / 255
+        first = self.first_step / 255
         return first * (1 - 0.9 * search.spent / self.queries)
 
     def _directions(self, clean: Point, search: Search) -> Point:

@@ -21,7 +21,7 @@ class PGD(Descent):
     or stop refusing (jailbreak). Handed a `Guarded` it differentiates through the defence, with
     fresh defence seeds at every step (EOT, Athalye et al. 2018) and straight through the stages
     that have no gradient (BPDA). `momentum` is MI-FGSM's decay; the step falls linearly from
-    `step` (None: eps/4) to a `fall`-th of it; `diversity` is the share of looks at a smaller copy
+    `step` (None: eps) to a `fall`-th of it; `diversity` is the share of looks at a smaller copy
     (Xie et al. 2019), for images that are to be sent to another model.
     """
 
@@ -36,10 +36,14 @@ class PGD(Descent):
         if not 0 < self.fall <= 1:
             raise RecipeError(f"fall must be in (0, 1]; it is {self.fall}")
 
+    @property
+    def first_step(self) -> float:
+        """In 8-bit units."""
+        return self.eps if self.step is None else self.step
+
     def size(self, at: int) -> float:
         """The step at iteration `at`, in [0,1] pixel units."""
-        first = (self.eps / 4 if self.step is None else self.step) / 255
-        return first * (1 - (1 - self.fall) * at / self.steps)
+        return self.first_step / 255 * (1 - (1 - self.fall) * at / self.steps)
 
     def move(self, trial: Trial, gradients: Point) -> Point:
         moved: Point = []

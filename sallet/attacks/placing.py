@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sallet.core.errors import InputError, RecipeError
+from sallet.core.errors import RecipeError
 
 CORNERS = {
     "top-left": (0.0, 0.0),
@@ -94,7 +94,7 @@ class Placing:
         box = _box(side, math.radians(min(self.rotation, 45)))
         if box > min(height, width):
             turned = f" ({box} when turned)" if box > side else ""
-            raise InputError(
+            raise RecipeError(
                 f"a patch of {side}x{side} pixels{turned} does not fit into a picture of "
                 f"{width}x{height}; use a smaller side or larger pictures"
             )

@@ -14,7 +14,7 @@ from sallet.attacks.threat import Threat, floats
 from sallet.attacks.trial import Trial
 from sallet.core.errors import RecipeError
 from sallet.core.goal import Goal
-from sallet.core.guarded import Guarded
+from sallet.core.guarded import randomised, varies
 from sallet.core.protocols import Hostile, Judge, Model, Progress, Scored, silent
 from sallet.core.query import Query
 from sallet.core.seeds import derive
@@ -29,7 +29,8 @@ class QueryAttack:
     A sample costs at most `queries` of them, looks at probabilities and questions together. With
     `objective` *scores* it looks at the probability of the goal's text where the model shows any,
     and at answers alone where it shows none; with *answers* always at those. It ends when the judge
-    says so of the 8-bit image: for `confirm` fresh defence seeds where the defence is random. Where
+    says so of the 8-bit image: `confirm` times where the same may be answered otherwise (for fresh
+    seeds of a random defence, or by a model that is not deterministic, as endpoints are). Where
     probabilities come without an answer, the model is asked when the likeliest words are what is
     wanted, and about the best image every `check_every` looks and at the end. `batch` samples are
     attacked side by side.
@@ -72,12 +73,13 @@ class QueryAttack:
         progress: Progress = silent,
     ) -> list[Hostile]:
         """One hostile query for each query, in order."""
-        random = isinstance(model, Guarded) and model.defense.stochastic
+        random = randomised(model)
         scored = self.objective == "scores" and isinstance(model, Scored)
         searches = [
             self._begin(q, g, seed, random, scored) for q, g in zip(queries, goals, strict=True)
         ]
-        return Run(self, model, searches, judge, self.confirm if random else 1, progress).run()
+        needed = self.confirm if varies(model) else 1
+        return Run(self, model, searches, judge, needed, progress).run()
 
     def _begin(self, query: Query, goal: Goal, seed: int, random: bool, scored: bool) -> Search:
         own = derive(seed, "attack", query.digest, goal.text)

@@ -92,6 +92,8 @@ class Scaling(Mislabel):
     """
 
     name: ClassVar[str] = "scaling"
+    eot: ClassVar[int] = 1
+    """One defence seed a step, and another one at the next."""
     ask: str = ""
     factor: float = 2.0
     steps: int = 60
@@ -147,11 +149,11 @@ class Scaling(Mislabel):
                 f"{self.name} needs the pixels' way into the model, and {bare.name!r} does not "
                 "show it; mislabel and typo write the message for anybody to see"
             )
-        made = [Hostile(self.plain(q, g)) for q, g in zip(queries, goals, strict=True)]
+        made = [Hostile(query) for query in queries]
         done, total = 0, self.steps * len(queries)
         with suppress(Enough):
             for i, (query, goal) in enumerate(zip(queries, goals, strict=True)):
-                made[i] = self._solved(model, bare, query, goal, made[i].query, seed)
+                made[i] = self._solved(model, bare, query, goal, self.plain(query, goal), seed)
                 done += self.steps
                 progress(Going(done=done, total=total, samples=len(queries)))
         return made
@@ -171,7 +173,7 @@ class Scaling(Mislabel):
             lens = Guarded(lens, model.defense)
         points = [_noisy(picture, self.noise, generator).requires_grad_() for picture in clean]
         adam = torch.optim.Adam(points, lr=self.step)
-        curve: list[float] = []
+        curve, first = list[float](), 0.0
         for done in range(self.steps):
             adam.param_groups[0]["lr"] = self.step * (1 - done / self.steps)
             shown = plain.with_images([Image(point) for point in points])
@@ -184,6 +186,8 @@ class Scaling(Mislabel):
                 loss = loss + self.unread * (far - near).clamp_min(0)
             adam.zero_grad()
             loss.backward()
+            if done == 0:
+                first = max(float(p.grad.abs().max()) for p in points if p.grad is not None)
             adam.step()
             with torch.no_grad():
                 for point in points:
@@ -192,7 +196,7 @@ class Scaling(Mislabel):
         with torch.no_grad():
             end = float(lens.loss([hostile], [MESSAGE])[0])
         looks = self.steps * (2 if reads else 1)
-        return Hostile(hostile, 1.0, end, self.steps, looks=looks, curve=tuple(curve))
+        return Hostile(hostile, 1.0, end, self.steps, first, looks=looks, curve=tuple(curve))
 
     def _near(
         self, bare: Shown, plain: Query, goal: Goal, seen: Sequence[Tensor], at: tuple[float, float]

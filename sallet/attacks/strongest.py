@@ -13,9 +13,10 @@ from functools import cached_property
 from typing import ClassVar
 
 from sallet.attacks.members import Member, members
+from sallet.attacks.several import Tried, put, weigh
+from sallet.attacks.target import Target
 from sallet.core.errors import NoGradient, RecipeError
-from sallet.core.goal import Goal, Outcome
-from sallet.core.guarded import Guarded
+from sallet.core.goal import Goal
 from sallet.core.protocols import Enough, Going, Hostile, Judge, Model, Progress, silent
 from sallet.core.query import Query
 from sallet.core.seeds import derive
@@ -29,11 +30,13 @@ IN_L2 = "uniform-noise,pgd:steps=20,apgd,nes:queries=200"
 class Strongest:
     """The per-sample best of several attacks of one budget; `Hostile.by` says whose it is.
 
-    Broken is what the model, asked about the 8-bit image that would be uploaded, fell for: with
-    `confirm` fresh defence seeds in a row where the defence is random. A member alone, with the
-    same seed, breaks nothing that the row does not: it makes there what it makes alone. Where a
-    name stands twice, its second run starts elsewhere. Members that need a gradient are passed
-    over where there is none, as long as another one can look at the model.
+    Broken is what the model, asked about the 8-bit image that would be uploaded, fell for:
+    `confirm` times in a row, with fresh defence seeds, where the defence is random or the model not
+    deterministic. Of images that it fell for equally often, that of the model's own lowest loss is
+    kept, whatever its maker climbed. A member alone, with the same seed, breaks nothing that the
+    row does not: it makes there what it makes alone. Where a name stands twice, its second run
+    starts elsewhere. Members that need a gradient are passed over where there is none, as long as
+    another one can look at the model.
     """
 
     name: ClassVar[str] = "strongest"
@@ -74,17 +77,14 @@ class Strongest:
         progress: Progress = silent,
     ) -> list[Hostile]:
         """One hostile query for each query, in order."""
-        random = isinstance(model, Guarded) and model.defense.stochastic
-        asks = self.confirm if random else 1
-        tried = [
-            _Tried(query, goal, derive(seed, self.name, query.digest, goal.text))
-            for query, goal in zip(queries, goals, strict=True)
-        ]
+        target = Target(model, judge, self.eot, self.confirm)
+        own = derive(seed, self.name)
+        tried = [Tried(target.case(q, g, own)) for q, g in zip(queries, goals, strict=True)]
         refused: NoGradient | None = None
         looked = False
         runs: Counter[str] = Counter()
         for number, member in enumerate(self.row):
-            left = [one for one in tried if one.wins < asks]
+            left = [one for one in tried if not target.fell(one.case)]
             if not left:
                 break
             again = runs[member.attack.name]
@@ -93,8 +93,8 @@ class Strongest:
             try:
                 made = member.attack(
                     model,
-                    [one.query for one in left],
-                    [one.goal for one in left],
+                    [one.case.query for one in left],
+                    [one.case.goal for one in left],
                     judge=judge,
                     seed=derive(seed, "again", again) if again else seed,
                     progress=watch,
@@ -103,78 +103,18 @@ class Strongest:
                 refused = error
                 continue
             looked = looked or not member.blind
-            _confirm(model, judge, left, made, member.label, asks)
+            put(target, left, [replace(hostile, by=member.label) for hostile in made])
             if watch.enough:
                 break
-        if refused is not None and not looked and any(one.wins < asks for one in tried):
+        if refused is not None and not looked and not all(target.fell(one.case) for one in tried):
             raise refused
+        weigh(target, tried)
         return [one.made() for one in tried]
-
-
-@dataclass(eq=False)
-class _Tried:
-    """One sample, the best that was made of it so far, and what all of it cost."""
-
-    query: Query
-    goal: Goal
-    seed: int
-    wins: int = -1
-    best: Hostile | None = None
-    start: float | None = None
-    gradient: float | None = None
-    steps: int = 0
-    asks: int = 0
-    looks: int = 0
-    eot: int = 1
-
-    def add(self, made: Hostile, label: str, wins: int, asks: int) -> None:
-        """Keeps what the model fell for more often; of equals, the one of lower loss."""
-        self.steps += made.steps
-        self.asks += made.asks + asks
-        self.looks += made.looks
-        self.eot = max(self.eot, made.eot)
-        if self.start is None:
-            self.start = made.start
-        if made.gradient is not None:  # blind once is blind: the smallest stands for all
-            known = made.gradient if self.gradient is None else self.gradient
-            self.gradient = min(known, made.gradient)
-        if (wins, -_end(made)) > (self.wins, -_end(self.best)):
-            self.wins, self.best = wins, replace(made, by=label)
-
-    def made(self) -> Hostile:
-        """The best of it, with the cost of all."""
-        best = self.best or Hostile(self.query)
-        return replace(
-            best, start=self.start, gradient=self.gradient, steps=self.steps, asks=self.asks,
-            looks=self.looks, eot=self.eot,
-        )  # fmt: skip
-
-
-def _end(made: Hostile | None) -> float:
-    return float("inf") if made is None or made.end is None else made.end
 
 
 def _steps(member: Member) -> int:
     attack = member.attack
     return getattr(attack, "steps", getattr(attack, "queries", 0))
-
-
-def _confirm(
-    model: Model, judge: Judge, left: list[_Tried], made: list[Hostile], label: str, asks: int
-) -> None:
-    """Asks about what a member made, on seeds that it never saw."""
-    asked = [
-        hostile.query.with_defense_seed(derive(one.seed, label, k))
-        for one, hostile in zip(left, made, strict=True)
-        for k in range(asks)
-    ]
-    answers = model.answer(asked)
-    for i, (one, hostile) in enumerate(zip(left, made, strict=True)):
-        wins = sum(
-            judge.judge(asked[n], answers[n], one.goal).outcome is Outcome.SUCCESS
-            for n in range(i * asks, (i + 1) * asks)
-        )
-        one.add(hostile, label, wins, asks)
 
 
 @dataclass

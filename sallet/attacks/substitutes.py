@@ -10,8 +10,9 @@ from typing import Any, TypeAlias
 import torch
 from torch.nn import functional
 
-from sallet.core.errors import RecipeError
+from sallet.core.errors import ModelError, RecipeError
 from sallet.core.worded import Lexicon
+from sallet.models import hub
 
 Substitutes: TypeAlias = Callable[[str, int, int], list[str]]
 """A text and from where to where the word goes in it; the best first, never the word itself."""
@@ -63,9 +64,10 @@ def _load(name_or_path: str) -> tuple[Any, Any]:
     from transformers import AutoModelForMaskedLM, AutoTokenizer
 
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(name_or_path)
-        model: Any = AutoModelForMaskedLM.from_pretrained(name_or_path)
-    except (OSError, ValueError, KeyError) as error:
+        fetched = hub.options(name_or_path)
+        tokenizer: Any = AutoTokenizer.from_pretrained(name_or_path, **fetched)
+        model: Any = AutoModelForMaskedLM.from_pretrained(name_or_path, **hub.of_weights(fetched))
+    except (OSError, ValueError, KeyError, ModelError) as error:
         raise RecipeError(
             f"masked must name a masked language model with its tokenizer, a folder or a hub name; "
             f"{name_or_path!r} cannot be loaded: {error}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import torch
 
 from sallet.core.goal import Goal, Outcome
-from sallet.core.guarded import Guarded
+from sallet.core.guarded import Guarded, randomised, varies
 from sallet.core.protocols import Hostile, Judge, Model, WhiteBox, trace
 from sallet.core.query import Query
 from sallet.core.seeds import derive
@@ -67,7 +67,8 @@ class Case:
 @dataclass(frozen=True)
 class Target:
     """Where the defence is random, losses are means over `eot` of its seeds (the same ones for
-    every variant of a step), and a question is put with `confirm` fresh ones."""
+    every variant of a step), and a question is put with `confirm` fresh ones. A model that is not
+    deterministic is asked `confirm` times, too, about what it fell for."""
 
     model: Model
     judge: Judge
@@ -77,13 +78,13 @@ class Target:
 
     @property
     def random(self) -> bool:
-        """Whether the same query may be answered in another way."""
-        return isinstance(self.model, Guarded) and self.model.defense.stochastic
+        """Whether what the model is shown depends on a defence's seed."""
+        return randomised(self.model)
 
     @property
     def times(self) -> int:
-        """How often a query is asked."""
-        return self.confirm if self.random else 1
+        """How often the model must fall for a query: once is a fall only where it stays one."""
+        return self.confirm if varies(self.model) else 1
 
     @property
     def seen(self) -> WhiteBox | None:
@@ -130,19 +131,35 @@ class Target:
 
     def ask(self, asked: Sequence[tuple[Case, Query, float]]) -> None:
         """Puts each query to the model, and lets its case keep it by what came back."""
-        rows = [
+        wins = self.wins([(case, query) for case, query, _ in asked])
+        for (case, query, loss), won in zip(asked, wins, strict=True):
+            case.answered(won, loss, query)
+
+    def wins(self, rows: Sequence[tuple[Case, Query]]) -> list[int]:
+        """How often the model falls for each; what a model that may answer otherwise fell for once
+        is put to it again."""
+        first = self.times if self.random else 1
+        wins = self._put(rows, first)
+        again = [i for i, won in enumerate(wins) if won and first < self.times]
+        more = self._put([rows[i] for i in again], self.times - first)
+        for i, won in zip(again, more, strict=True):
+            wins[i] += won
+        return wins
+
+    def _put(self, rows: Sequence[tuple[Case, Query]], times: int) -> list[int]:
+        asked = [
             (case, query.with_defense_seed(seed))
-            for case, query, _ in asked
-            for seed in self.seeds(case, f"ask {case.asks}", self.times)
+            for case, query in rows
+            for seed in self.seeds(case, f"ask {case.asks}", times)
         ]
-        answers = self.model.answer([query for _, query in rows])
+        answers = self.model.answer([query for _, query in asked]) if asked else []
         fell = [
             self.judge.judge(query, answer, case.goal).outcome is Outcome.SUCCESS
-            for (case, query), answer in zip(rows, answers, strict=True)
+            for (case, query), answer in zip(asked, answers, strict=True)
         ]
-        for i, (case, query, loss) in enumerate(asked):
-            case.asks += self.times
-            case.answered(sum(fell[i * self.times : (i + 1) * self.times]), loss, query)
+        for case, _ in rows:
+            case.asks += times
+        return [sum(fell[i * times : (i + 1) * times]) for i in range(len(rows))]
 
     def ask_best(self, case: Case) -> None:
         """The best of the k variants that were kept, one after the other until one wins."""

@@ -59,12 +59,12 @@ class Threat:
         return self.project(noise * self.radius, clean)
 
     def project(self, change: Tensor, clean: Tensor) -> Tensor:
-        """The nearest change inside the ball that leaves the image inside [0,1]."""
+        """A change inside the ball that leaves the image inside [0,1]: the nearest one in linf."""
         if self.norm == "linf":
             change = change.clamp(-self.radius, self.radius)
         else:
             change = change * (self.radius / change.norm().clamp_min(1e-12)).clamp_max(1)
-        return (clean + change).clamp_(0, 1).sub_(clean)
+        return change.add_(clean).clamp_(0, 1).sub_(clean)
 
     def direction(self, gradient: Tensor) -> Tensor:
         """The steepest descent direction of unit size in this norm."""

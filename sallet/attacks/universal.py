@@ -85,10 +85,15 @@ class Universal:
         """Where a patch lies."""
         return Placing(self.side, self.location, self.rotation)
 
-    def at(self, done: int) -> float:
-        """The step at iteration `done`, in [0,1] pixel units; linf: from eps/8, at most 8, down."""
+    @property
+    def first_step(self) -> float:
+        """In 8-bit units; of its own eps/8, in linf at most 8."""
         own = self.eps / 8 if self.norm == "l2" else min(self.eps / 8, 8.0)
-        first = (own if self.step is None else self.step) / 255
+        return own if self.step is None else self.step
+
+    def at(self, done: int) -> float:
+        """The step at iteration `done`, in [0,1] pixel units."""
+        first = self.first_step / 255
         return first * (1 - (1 - self.fall) * done / self.steps)
 
     def __call__(

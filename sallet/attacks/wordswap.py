@@ -26,9 +26,10 @@ class WordSwap:
     from the masked language model `masked` (a folder or a hub name), or else from the model's own
     embeddings. The model is asked after every swap, and at the end about the `variants` best texts.
 
-    Words that the goal names are never swapped, unless `names` allows it: an answer about another
-    thing is no success. Nothing else holds the meaning: a neighbour may be an opposite ("right" for
-    "left"), so what an untargeted attack of this kind breaks may have been another question.
+    Words that a jailbreak's goal names are never swapped, unless `names` allows it: an answer about
+    another thing is no success. Nothing else holds the meaning: a neighbour may be an opposite
+    ("right" for "left"), so what an untargeted attack of this kind breaks may have been another
+    question.
     """
 
     name: ClassVar[str] = "word-swap"

@@ -1,4 +1,4 @@
-"""`sallet attack`: a picture, a folder or a list of them to hostile PNGs, each with its record."""
+"""`sallet attack`: a picture, a folder or a list of them to hostile files, each with its record."""
 
 from __future__ import annotations
 
@@ -14,118 +14,64 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from sallet.cli.jobs import jobs_of
 from sallet.cli.progress import told
 from sallet.core.errors import UsageError
-from sallet.core.goal import Kind
+from sallet.core.image import Pixels
 from sallet.core.protocols import Enough, Going
 from sallet.harness.parts import Parts, resolved
-from sallet.harness.single import Job, Made, Range, Setting
+from sallet.harness.single import Job, Made, Range, Setting, check_file
 from sallet.media.encode import encode
+from sallet.media.file import open_image
 from sallet.report.beside import beside
 from sallet.runs import files
 from sallet.runs.parse import parse
 from sallet.runs.recipe import Recipe
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
-WANTS: dict[str, Kind] = {"say": "targeted", "stop_saying": "untargeted", "jailbreak": "jailbreak"}
-
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 if every picture was attacked, whatever came of it."""
     jobs = jobs_of(args)
-    range_ = _range(args)
+    for job in jobs:
+        check_file(job)  # before a model is loaded, which takes longer
+    with Console(stderr=True).status(f"loading {args.model}"):
+        range_ = _range(args)
     todo = [job for job in jobs if not _done(args, range_, job)]
+    kept = [job for job in jobs if job not in todo]
     if len(todo) < len(jobs):
         _say(f"{len(jobs) - len(todo)} of {len(jobs)} pictures were already made, and are kept")
-    args.out.mkdir(parents=True, exist_ok=True)
-    records = [_record(args.out, job) for job in jobs if job not in todo]
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make {args.out}: {error}; choose another --out") from None
+    records = [_again(args, job) for job in kept]
     with _bar() as progress:
         records += [_write(args, range_, made) for made in range_.made(todo, progress)]
-    fell = sum(record["outcome"] == "success" for record in records)
-    if len(records) < len(jobs):
-        _say(f"stopped: {len(records)} of {len(jobs)} pictures are kept; the same command goes on")
+    counted = [record for record in records if not record["already"]]
+    fell = sum(record["outcome"] == "success" for record in counted)
     for record in records:
         print(_line(record))
-    print(f"{fell} of {len(records)} fell; hostile files and records are in {args.out}")
+        print(f"  before: {record['clean_answer'] or '(no answer)'}")
+        print(f"  after:  {record['answer'] or '(no answer)'}")
+    already = len(records) - len(counted)
+    rest = f"; {already} were so without any attack, and count for nothing" if already else ""
+    print(f"{fell} of {len(counted)} fell{rest}; hostile files and records are in {args.out}")
     if args.json:
-        print(json.dumps({"fell": fell, "n": len(records), "items": records}, ensure_ascii=False))
-    return 0
-
-
-def jobs_of(args: argparse.Namespace) -> list[Job]:
-    """The pictures and what is wanted of each, as the flags and the list say."""
-    path: Path = args.images
-    if path.suffix.lower() == ".jsonl":
-        jobs = [_listed(path, n, line, args) for n, line in _lines(path)]
-    elif path.is_dir():
-        found = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURES)
-        jobs = [_job({"image": p.name}, path, p.stem, args, str(p)) for p in found]
-    else:
-        jobs = [_job({"image": str(path)}, Path(), path.stem, args, str(path))]
-    if not jobs:
-        raise UsageError(
-            f"no picture in {path}: expected an image, a folder with "
-            f"{', '.join(PICTURES)} files, or a .jsonl list"
+        said = {"fell": fell, "n": len(counted), "already": already, "items": records}
+        print(json.dumps(said, ensure_ascii=False))
+    unfinished = len(jobs) - sum(_finished(record) for record in records)
+    if unfinished:
+        _say(
+            f"stopped: {unfinished} of {len(jobs)} pictures are unfinished; the best of those that "
+            "were begun is kept, and the same command attacks them again"
         )
-    names = [job.name for job in jobs]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise UsageError(f"two pictures would be written as {twice}; give each line an `id`")
-    return jobs
+    lost = bool(records) and all(record["outcome"] == "unassessed" for record in records)
+    return 1 if unfinished or lost else 0
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read the list {path}: {error}") from None
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip():
-            yield number, line
-
-
-def _listed(path: Path, number: int, line: str, args: argparse.Namespace) -> Job:
-    where = f"{path}, line {number}"
-    try:
-        entry = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise UsageError(f"{where} is not JSON: {error}") from None
-    if not isinstance(entry, dict) or not isinstance(entry.get("image"), str):
-        raise UsageError(f'{where}: expected an object with "image" and a goal, got {line[:60]}')
-    name = str(entry.get("id") or Path(entry["image"]).stem)
-    return _job(entry, path.parent, name, args, where)
-
-
-def _job(
-    entry: dict[str, Any], folder: Path, name: str, args: argparse.Namespace, where: str
-) -> Job:
-    known = ("id", "image", "ask", "system", "naming", *WANTS)
-    for key in entry:
-        if key not in known:
-            raise UsageError(f"{where}: unknown key {key!r}; a line may have {', '.join(known)}")
-    ask = entry.get("ask") or args.ask
-    if not ask:
-        raise UsageError(f"{where}: nothing is asked; give --ask, or an `ask` in the list")
-    given = {key: entry[key] for key in WANTS if key in entry}
-    given = given or {key: getattr(args, key) for key in WANTS if getattr(args, key) is not None}
-    if len(given) != 1:
-        raise UsageError(
-            f"{where}: expected one goal, got {len(given)}; give --say TEXT, --stop-saying [TEXT] "
-            "or --jailbreak TEXT"
-        )
-    ((want, text),) = given.items()
-    if not text and want != "stop_saying":
-        raise UsageError(f"{where}: {want} needs the words that are wanted")
-    names = entry.get("naming") or args.naming
-    names = (names,) if isinstance(names, str) else tuple(names)
-    if want == "jailbreak" and not names:
-        raise UsageError(
-            f"{where}: a jailbreak counts when the answer complies and names the thing; say "
-            "what that is with --naming"
-        )
-    path = folder / entry["image"]
-    system = entry.get("system") or args.system
-    return Job(name, path, str(ask), WANTS[want], str(text) if text else None, names, system)
+def _finished(record: dict[str, Any]) -> bool:
+    """Whether there is nothing left to do: it was not stopped, or it had fallen by then."""
+    return not record["stopped"] or record["outcome"] == "success"
 
 
 def _range(args: argparse.Namespace) -> Range:
@@ -143,10 +89,8 @@ def _range(args: argparse.Namespace) -> Range:
     parts = Parts(args.device)
     (model,), (spec,), (guard,) = recipe.models, recipe.attacks, recipe.defenses
     setting = Setting(model, spec, guard, known=not args.blind, seed=args.seed)
-    return Range(
-        setting, parts.model(model), parts.defense(guard), parts.attack(spec),
-        parts.judge(args.judge),
-    )  # fmt: skip
+    cheap = parts.defense(guard), parts.attack(spec), parts.judge(args.judge)
+    return Range(setting, parts.model(model), *cheap)
 
 
 def _params(pairs: Sequence[str]) -> dict[str, Any]:
@@ -163,14 +107,49 @@ def _params(pairs: Sequence[str]) -> dict[str, Any]:
 
 def _done(args: argparse.Namespace, range_: Range, job: Job) -> bool:
     """Whether the very same was made before; an error if something else stands in its place."""
+    if args.out.exists() and not args.out.is_dir():
+        raise UsageError(f"{args.out} is a file; choose another --out")
     if args.fresh or not _path(args.out, job, "json").exists():
         return False
-    if _record(args.out, job).get("settings") == range_.digest(job):
-        return True
+    record = _record(args.out, job)
+    if record.get("settings") == range_.digest(job):
+        return _finished(record) and _whole(args.out, job, record)
     raise UsageError(
         f"{_path(args.out, job, 'json')} was made with other settings; choose another --out, or "
         "write over it with --fresh"
     )
+
+
+def _whole(out: Path, job: Job, record: dict[str, Any]) -> bool:
+    """Whether the hostile files are there, and are what the record says."""
+    if "files" not in record:
+        return False
+    pictures, words = [out / name for name in record["files"]], _path(out, job, "hostile.txt")
+    if not all(path.exists() for path in pictures):
+        return False
+    if record["asked"] != record["ask"] and not words.exists():
+        return False
+    return not pictures or [open_image(p).digest for p in pictures] == record["hostile_digest"]
+
+
+def _again(args: argparse.Namespace, job: Job) -> dict[str, Any]:
+    """The record of what is kept; its picture is drawn if it was not asked for before."""
+    record = _record(args.out, job)
+    if args.picture and not _path(args.out, job, "beside.png").exists():
+        clean = job.query.images[0]
+        hostile = open_image(args.out / record["files"][0]) if record["files"] else clean
+        _draw(args.out, job, record, clean.pixels(), hostile.pixels())
+    return record
+
+
+def _draw(out: Path, job: Job, record: dict[str, Any], clean: Pixels, hostile: Pixels) -> None:
+    ask, asked = record["ask"], record["asked"]
+    beside(
+        _path(out, job, "beside.png"), clean, hostile,
+        asked=ask if ask == asked else f"{ask} (hostile: {asked})",
+        before=record["clean_answer"] or "(no answer)", after=record["answer"] or "(no answer)",
+        note=_line(record),
+    )  # fmt: skip
 
 
 def _path(out: Path, job: Job, ending: str, number: int = 0) -> Path:
@@ -187,30 +166,47 @@ def _record(out: Path, job: Job) -> dict[str, Any]:
 
 
 def _write(args: argparse.Namespace, range_: Range, made: Made) -> dict[str, Any]:
-    """The hostile file first; then it is read again, scored, and its record written."""
-    images = made.hostile.query.images
-    paths = [_path(args.out, made.job, "hostile.png", n) for n in range(len(images))]
+    """The hostile files first; then they are read again, scored, and their record written.
+
+    What an attack left as it was given is no file: neither pictures under other words, nor words
+    beside other pictures. What an earlier attack left in this one's place is taken away.
+    """
+    hostile, job = made.hostile.query, made.job
+    images = hostile.images if made.repainted or not made.reworded else ()
+    paths = [_path(args.out, job, "hostile.png", n) for n in range(len(images))]
     for path, image in zip(paths, images, strict=True):
         files.replace(path, encode(image, pack=True))
+    words = _path(args.out, job, "hostile.txt")
+    if made.reworded:
+        files.replace(words, hostile.user_text.encode())
+    else:
+        words.unlink(missing_ok=True)
+    if not paths:
+        _path(args.out, job, "hostile.png").unlink(missing_ok=True)
     record = range_.record(made, paths)
     text = json.dumps(record, ensure_ascii=False, indent=1)
-    files.replace(_path(args.out, made.job, "json"), text.encode())
+    files.replace(_path(args.out, job, "json"), text.encode())
     if args.picture:
-        beside(
-            _path(args.out, made.job, "beside.png"),
-            made.query.images[0].pixels(), images[0].pixels(),
-            asked=record["asked"], before=record["clean_answer"] or "(no answer)",
-            after=record["answer"] or "(no answer)", note=_line(record),
-        )  # fmt: skip
+        _draw(args.out, job, record, made.query.images[0].pixels(), hostile.images[0].pixels())
+    else:
+        _path(args.out, job, "beside.png").unlink(missing_ok=True)
     return record
 
 
 def _line(record: dict[str, Any]) -> str:
-    budget = record["budget"][0].get("largest")
-    size = f", at most {budget:g} of 255 changed" if budget is not None else ""
+    budget, size = record["budget"][0], ""
+    if budget.get("largest"):
+        size = f", no pixel changed by more than {budget['largest']:g} of 255"
+        if record["norm"] == "l2":
+            size = f", changed by {budget['l2']:g}/255 in all (l2)"
+    asked = f'; asked "{record["asked"]}"' if record["asked"] != record["ask"] else ""
     flags = f" [{', '.join(record['flags'])}]" if record["flags"] else ""
     words = record["outcome"] if record["outcome"] != "success" else "fell"
-    return f"{Path(record['image']).name}: {words} ({record['reason']}{size}){flags}"
+    if record["already"]:
+        words = "so without any attack"
+    stopped = "" if _finished(record) else ", stopped before its end"
+    name = Path(record["image"]).name
+    return f"{name}: {words}{stopped} ({record['reason']}{size}{asked}){flags}"
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from sallet.harness.evaluate import evaluate
 from sallet.harness.parts import Parts
 from sallet.harness.plan import Plan, plan
 from sallet.harness.work import effort, work
+from sallet.report import purified
 from sallet.runs.answers import Answers, default_path
 from sallet.runs.parse import parse, read
 from sallet.runs.store import Store, opened
@@ -25,6 +26,8 @@ from sallet.runs.store import Store, opened
 def run(args: argparse.Namespace) -> int:
     """Runs, resumes or only plans the recipe."""
     ending = Ending.of(args)
+    if args.workers < 1:
+        raise UsageError(f"--workers is at least 1, not {args.workers}")
     recipe = parse(override(read(args.recipe) if args.recipe else {}, args))
     parts = Parts(args.device)
     planned = plan(recipe, parts).only(_only(args.only))
@@ -35,7 +38,29 @@ def run(args: argparse.Namespace) -> int:
     out = args.out or Path("runs") / recipe.name
     words = args.words if args.resume else [*args.words, "--resume"]
     with opened(out, planned.recipe, resume=args.resume) as store:
+        if args.executor == "ray":
+            return _on_ray(planned, parts, store, ending, words, args)
         return execute(planned, parts, store, ending, words=words, cache=Cache.of(args))
+
+
+def _on_ray(
+    planned: Plan,
+    parts: Parts,
+    store: Store,
+    ending: Ending,
+    words: Sequence[str],
+    args: argparse.Namespace,
+) -> int:
+    """The same on a Ray cluster: same rows, in the order in which they come back."""
+    from sallet.harness import on_ray
+
+    with kept(store, words), bars(planned, parts) as watch:
+        on_ray.evaluate(
+            planned, store, only=_only(args.only), workers=args.workers,
+            address=args.ray_address, device=args.device, watch=watch,
+        )  # fmt: skip
+    purified.keep(planned, parts, store)
+    return ended(store, ending)
 
 
 @dataclass(frozen=True)
@@ -64,6 +89,7 @@ def execute(
     known = Answers(cache.path, tell=lambda text: say(f"note: {text}"))
     with kept(store, words), bars(planned, parts) as watch, closing(known):
         evaluate(planned, store, parts, watch, cache=known, cache_endpoints=cache.endpoints)
+    purified.keep(planned, parts, store)
     if known.hits:
         say(f"note: {known.hits} answers were known from earlier runs ({cache.path})")
     return ended(store, ending)

@@ -1,4 +1,4 @@
-"""`sallet list`: the catalogue, without loading any of it."""
+"""`sallet list`: the catalogue and what plug-ins add to it, without loading any of it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from sallet import catalog
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints names and what they are."""
-    tables = {f"{kind}s": table for kind, table in catalog.TABLES.items()}
+    """Prints names and what they are; with --json lists of names, and what they are beside them."""
+    tables = {f"{kind}s": catalog.table(kind) for kind in catalog.TABLES}
     shown = {args.what: tables[args.what]} if args.what else tables
     if args.json:
-        plain = {
+        summaries = {
             kind: {name: entry.summary for name, entry in table.items()}
             for kind, table in shown.items()
         }
-        print(json.dumps(plain, ensure_ascii=False))
+        names = {kind: list(table) for kind, table in sorted(shown.items())}
+        print(json.dumps({**names, "summaries": summaries}, ensure_ascii=False))
         return 0
     for kind, table in shown.items():
         print(kind)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
+from sallet.cli.calibrate import add_parser as add_calibrate
+from sallet.cli.certify import add_parser as add_certify
+from sallet.cli.flags import add_answering, add_command, add_ending, add_json, add_recipe
+from sallet.cli.gateway import add_parsers as add_gateway
+from sallet.cli.harness import add_executor
+from sallet.cli.harness import add_parsers as add_harness
+from sallet.cli.purifiers import add_parsers as add_purifiers
 from sallet.world.cli import add_parser as add_world
 
 LISTS = ("models", "defenses", "attacks", "benchmarks", "judges")
@@ -25,19 +31,24 @@ def add_all(commands: Any) -> None:
     _export(commands)
     _list(commands)
     _doctor(commands)
+    add_harness(commands)
+    add_purifiers(commands)
+    add_calibrate(commands)
+    add_certify(commands)
+    add_gateway(commands)
     add_world(commands)
 
 
 def _demo(commands: Any) -> None:
-    command = _command(commands, "demo", "attack and defend the shipped model, in a few minutes")
+    command = add_command(commands, "demo", "attack and defend the shipped model, in a few minutes")
     command.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR")
     command.add_argument("--limit", type=int, metavar="N", help="at most N samples a benchmark")
     command.add_argument("--seed", type=int)
-    _json(command)
+    add_json(command)
 
 
 def _attack(commands: Any) -> None:
-    command = _command(commands, "attack", "make hostile copies of pictures of your own")
+    command = add_command(commands, "attack", "make hostile copies of pictures of your own")
     command.add_argument(
         "images", type=Path, metavar="IMAGE", help="an image, a folder, or a .jsonl list"
     )
@@ -54,11 +65,20 @@ def _attack(commands: Any) -> None:
         "--naming", action="append", default=[], metavar="WORDS",
         help="what the answer must name to count (more than once: any of them)",
     )  # fmt: skip
-    command.add_argument("--model", default="world/llava-strong", metavar="NAME")
-    command.add_argument("--attack", default="pgd", metavar="NAME")
-    command.add_argument("--eps", type=float, help="in 8-bit units: 8 means 8/255")
-    command.add_argument("--norm", choices=("linf", "l2"))
-    command.add_argument("--steps", type=int)
+    command.add_argument(
+        "--model", default="world/llava-strong", metavar="NAME",
+        help="a listed name, a checkpoint's folder, a hub name or openai/NAME (%(default)s)",
+    )  # fmt: skip
+    command.add_argument(
+        "--attack", default="pgd", metavar="NAME", help="see `sallet list` (%(default)s)"
+    )
+    command.add_argument(
+        "--eps", type=float, help="in 8-bit units: 8 means 8/255 (the attack's own: pgd 8)"
+    )
+    command.add_argument(
+        "--norm", choices=("linf", "l2"), help="what --eps bounds (the attack's own: pgd linf)"
+    )
+    command.add_argument("--steps", type=int, help="at most (the attack's own: pgd 100)")
     command.add_argument(
         "--set",
         action="append",
@@ -66,23 +86,29 @@ def _attack(commands: Any) -> None:
         metavar="KEY=VALUE",
         help="the attack's other settings",
     )
-    command.add_argument("--defense", default="none", metavar="NAME", help="a name, or a+b+c")
+    command.add_argument(
+        "--defense", default="none", metavar="NAME", help="a name, or a+b+c (%(default)s)"
+    )
     command.add_argument(
         "--blind", action="store_true", help="the attacker does not know the defence"
     )
-    command.add_argument("--judge", default="contains", metavar="NAME")
-    command.add_argument("--seed", type=int, default=0)
+    command.add_argument(
+        "--judge", default="contains", metavar="NAME", help="who says what counts (%(default)s)"
+    )
+    command.add_argument("--seed", type=int, default=0, help="of everything random (%(default)s)")
     command.add_argument("--device", help="auto, cpu, cuda, cuda:N")
-    command.add_argument("--out", type=Path, default=Path("hostile"), metavar="DIR")
+    command.add_argument(
+        "--out", type=Path, default=Path("hostile"), metavar="DIR", help="(%(default)s)"
+    )
     command.add_argument("--fresh", action="store_true", help="write over what is in --out")
     command.add_argument(
         "--picture", action="store_true", help="also clean, hostile and difference in one PNG"
     )
-    _json(command)
+    add_json(command)
 
 
 def _evaluate(commands: Any) -> None:
-    command = _command(
+    command = add_command(
         commands,
         "evaluate",
         "run a recipe: models x attacks x access x defences x benchmarks",
@@ -99,40 +125,43 @@ def _evaluate(commands: Any) -> None:
         help="only the cells with these values, e.g. defense=jpeg,access=adaptive",
     )
     command.add_argument("--dry-run", action="store_true", help="the plan and its time; no files")
-    _answering(command)
-    _ending(command)
-    _recipe_flags(command)
+    add_executor(command)
+    add_answering(command)
+    add_ending(command)
+    add_recipe(command)
 
 
 def _retry(commands: Any) -> None:
-    command = _command(commands, "retry", "make the rows of a run again that were not assessed")
+    command = add_command(commands, "retry", "make the rows of a run again that were not assessed")
     command.add_argument("folder", type=Path, metavar="DIR")
     command.add_argument(
         "--errors", action="store_true", help="only those of which an answer could not be had"
     )
-    _answering(command)
-    _ending(command)
+    add_answering(command)
+    add_ending(command)
 
 
 def _score(commands: Any) -> None:
-    command = _command(commands, "score", "judge a run's answers again; no model is asked")
+    command = add_command(commands, "score", "judge a run's answers again; no model is asked")
     command.add_argument("folder", type=Path, metavar="DIR")
     command.add_argument(
         "--judge", required=True, metavar="NAME", help="see `sallet list judges`, or module:name"
     )
     command.add_argument("--out", type=Path, metavar="DIR", help="default: <DIR>-<judge>")
     command.add_argument("--resume", action="store_true", help="go on with the scores in --out")
-    _ending(command)
+    add_ending(command)
 
 
 def _runs(commands: Any) -> None:
-    command = _command(commands, "runs", "the runs in a folder: what they are and how far they got")
+    command = add_command(
+        commands, "runs", "the runs in a folder: what they are and how far they got"
+    )
     command.add_argument("folder", nargs="?", type=Path, default=Path("runs"), metavar="DIR")
-    _json(command)
+    add_json(command)
 
 
 def _compare(commands: Any) -> None:
-    command = _command(commands, "compare", "which differences are real, between runs or in one")
+    command = add_command(commands, "compare", "which differences are real, between runs or in one")
     command.add_argument(
         "runs", nargs="+", type=Path, metavar="DIR", help="the first of several is the baseline"
     )
@@ -148,11 +177,11 @@ def _compare(commands: Any) -> None:
         "oblivious for access, else the first)",
     )
     command.add_argument("--out", type=Path, metavar="FILE", help="write the tables as Markdown")
-    _json(command)
+    add_json(command)
 
 
 def _export(commands: Any) -> None:
-    command = _command(commands, "export", "a run in the format of another tool")
+    command = add_command(commands, "export", "a run in the format of another tool")
     command.add_argument("folder", type=Path, metavar="DIR")
     command.add_argument(
         "--format",
@@ -176,100 +205,22 @@ def _export(commands: Any) -> None:
         help="of sarif: the file of the repository that alerts are shown at, e.g. the recipe "
         "(default: the run's summary.json)",
     )
-    _ending(command)
-
-
-def _answering(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--device", help="auto, cpu, cuda, cuda:N")
-    group = command.add_argument_group("answers that are known from earlier runs")
-    group.add_argument(
-        "--cache", type=Path, metavar="FILE", help="default: sallet/answers.sqlite in the cache"
-    )
-    group.add_argument("--no-cache", action="store_true", help="ask for every answer")
-    group.add_argument(
-        "--cache-endpoints",
-        action="store_true",
-        help="take an endpoint's model name for its revision, and remember its answers",
-    )
-
-
-def _ending(command: argparse.ArgumentParser) -> None:
-    group = command.add_argument_group("what decides the exit code")
-    group.add_argument(
-        "--max-unassessed",
-        type=_share,
-        default=0.1,
-        metavar="SHARE",
-        help="exit 1 when more of the rows than this could not be assessed (default: 0.1)",
-    )
-    for side, than in (("over", "above"), ("under", "below")):
-        group.add_argument(
-            f"--fail-{side}",
-            action="append",
-            default=[],
-            metavar="METRIC=SHARE",
-            help=f"exit 100 when a cell's rate is {than} this, e.g. "
-            + ("asr=0.2,over_refusal=0.1" if side == "over" else "utility=0.9"),
-        )
-    _json(command)
-
-
-def _recipe_flags(command: argparse.ArgumentParser) -> None:
-    group = command.add_argument_group("in place of the recipe's values, or of a recipe")
-    names = (
-        ("model", "a catalogue name, openai/NAME, a folder or a hub name"),
-        ("attack", "see `sallet list attacks`"),
-        ("defense", "see `sallet list defenses`; a+b stacks"),
-        ("benchmark", "see `sallet list benchmarks`"),
-        ("access", "oblivious, adaptive or transfer"),
-        ("source", "a model to transfer from"),
-    )
-    for name, meaning in names:
-        group.add_argument(
-            f"--{name}", action="append", metavar="NAME", help=f"{meaning}; repeatable"
-        )
-    group.add_argument("--goal", help="untargeted, targeted or jailbreak")
-    group.add_argument("--norm", help="linf or l2")
-    group.add_argument("--eps", type=float, help="in 8-bit units: 8 means 8/255")
-    group.add_argument("--steps", type=int)
-    group.add_argument("--limit", type=int, metavar="N", help="at most N samples a benchmark")
-    group.add_argument("--resubmissions", type=int, metavar="N")
-    group.add_argument("--attack-batch", type=int, metavar="N")
-    group.add_argument("--seed", type=int)
+    add_ending(command)
 
 
 def _report(commands: Any) -> None:
-    command = _command(
+    command = add_command(
         commands, "report", "sum up a run's rows again: summary.json and report.html"
     )
     command.add_argument("folder", type=Path, metavar="DIR")
-    _json(command)
+    add_json(command)
 
 
 def _list(commands: Any) -> None:
-    command = _command(commands, "list", "every name that a recipe can say")
+    command = add_command(commands, "list", "every name that a recipe can say")
     command.add_argument("what", nargs="?", choices=LISTS)
-    _json(command)
+    add_json(command)
 
 
 def _doctor(commands: Any) -> None:
-    _json(_command(commands, "doctor", "what this machine can run"))
-
-
-def _command(
-    commands: Any, name: str, summary: str, handler: str | None = None
-) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:])
-    command.set_defaults(handler=handler or f"sallet.cli.{name}:run")
-    return command
-
-
-def _json(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--json", action="store_true", help="one JSON object, last on stdout")
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"a share from 0 to 1, not {text}")
-    return value
+    add_json(add_command(commands, "doctor", "what this machine can run"))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    MofNCompleteColumn,
     Progress,
     TaskProgressColumn,
     TextColumn,
@@ -77,3 +79,17 @@ class Bars:
         self._done += count * self._effort
         self._bars.update(self._all, completed=self._done)
         self._bars.update(self._steps, visible=False)
+
+
+@contextmanager
+def bar(name: str) -> Iterator[Callable[[int, int, str], None]]:
+    """A bar on stderr, moved by `(done, total, text)`."""
+    bars = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )  # fmt: skip
+    task = bars.add_task(name, total=None)
+    with bars:
+        yield lambda done, total, text: bars.update(
+            task, completed=done, total=total, description=text
+        )

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from sallet.cli.ending import say
 from sallet.cli.terminal import console
-from sallet.core.errors import SalletError, StoreError
+from sallet.core.errors import SalletError, WrongFolder
 from sallet.core.goal import Outcome
 from sallet.runs.store import Store
 
@@ -50,7 +50,7 @@ class Run:
 def run(args: argparse.Namespace) -> int:
     """Lists every run in the folder, or the folder itself if it is one."""
     if not args.folder.is_dir():
-        raise StoreError(f"there is no folder {args.folder}; say where your runs are")
+        raise WrongFolder(f"there is no folder {args.folder}; say where your runs are")
     found = list(_found(args.folder))
     if args.json:
         print(json.dumps({"runs": [{**asdict(one), "state": one.state} for one in found]}))

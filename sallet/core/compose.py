@@ -40,6 +40,12 @@ class Stack:
             raise UsageError("a stack needs at least one defence; use `none` for no defence")
         self.layers = layers
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Stack) and self.layers == other.layers
+
+    def __hash__(self) -> int:
+        return hash(("stack", self.layers))
+
     @property
     def name(self) -> str:
         return "+".join(layer.name for layer in self.layers)
@@ -56,6 +62,14 @@ class Stack:
 
     async def guard(self, query: Query, via: Via) -> Query | Answer:
         return await _through(self.layers, query, via)
+
+
+def contents(defense: Defense) -> list[Any]:
+    """What each layer says of its own content (a prompt's words, weights), stacks within stacks."""
+    layers: Sequence[Any] = getattr(defense, "layers", (defense,))
+    return [
+        contents(one) if hasattr(one, "layers") else getattr(one, "digest", None) for one in layers
+    ]
 
 
 @dataclass(frozen=True)
@@ -110,17 +124,18 @@ async def _through(layers: Sequence[Defense], query: Query, via: Via) -> Query |
     head, rest = layers[0], layers[1:]
     if not rest:
         return await head.guard(query, via)
-    result = await head.guard(query, _Below(rest, via))
+    result = await head.guard(query, Under(rest, via))
     if isinstance(result, Answer):
         return result
-    return await _through(rest, _lower(result), via)
+    return await _through(rest, lowered(result), via)
 
 
-def _lower(query: Query) -> Query:
+def lowered(query: Query) -> Query:
+    """A question as the layers below get it: with a seed of their own."""
     return query.with_defense_seed(derive(query.defense_seed, "layer"))
 
 
-class _Below:
+class Under:
     """The `Via` of an upper layer: its questions go through the layers below."""
 
     def __init__(self, layers: Sequence[Defense], via: Via) -> None:
@@ -133,7 +148,7 @@ class _Below:
         return await self.via.all(*(self._one(query, via) for query in queries))
 
     async def _one(self, query: Query, via: Via) -> Answer:
-        result = await _through(self.layers, _lower(query), via)
+        result = await _through(self.layers, lowered(query), via)
         if isinstance(result, Answer):
             return result
         (answer,) = await via.ask(result)

@@ -11,10 +11,13 @@ SalletError
 │       ├── Broken                                                     damaged or cut off
 │       └── TooSlow, TooMuchMemory                                     costs too much to decode
 ├── ModelError            a model folder or a checkpoint cannot be used
+│   ├── WrongModel        what was named is none that can be (a UsageError, too)
 │   └── NoGradient        this model or stage gives no gradient
 ├── RemoteError           an endpoint failed or answered nonsense
 ├── ContractError         a defence or a worker broke the contract of `Via`
-└── StoreError            a run folder cannot be written, or belongs to another recipe
+└── StoreError            a run folder cannot be written
+    ├── WrongFolder       it holds no run, or one that was not meant (a UsageError, too)
+    └── OtherRecipe       or it belongs to another recipe (a UsageError, too)
 """
 
 from __future__ import annotations
@@ -139,6 +142,10 @@ class ModelError(SalletError):
     """A model cannot be loaded or cannot take this query."""
 
 
+class WrongModel(ModelError, UsageError):
+    """What was named is no checkpoint, or none of a kind that is taken here."""
+
+
 class NoGradient(ModelError):
     """No gradient can be had here; the message names the attacks that remain."""
 
@@ -153,3 +160,11 @@ class ContractError(SalletError):
 
 class StoreError(SalletError):
     """A run folder cannot be used."""
+
+
+class WrongFolder(StoreError, UsageError):
+    """The folder that was named holds no run, or already holds one."""
+
+
+class OtherRecipe(StoreError, UsageError):
+    """The folder holds the run of another recipe than the one that was given."""

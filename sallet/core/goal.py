@@ -27,6 +27,8 @@ class Goal:
     image: Image | None = None
     """A picture of which `text` is true, where one is known: an encoder can be led there, or away.
     No judge looks at it."""
+    shown: tuple[str, ...] = ()
+    """What a judge that compares answers is shown: another answer, then a description."""
 
     @classmethod
     def stop_saying(cls, text: str, *accepted: str) -> Goal:
@@ -69,9 +71,16 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a judge says; `refused` and `right` are None where the judge cannot tell."""
+    """What a judge says; `refused` and `right` are None where the judge cannot tell.
+
+    `score` is a mark on the judge's own scale where it gives one, `against` the mark of what the
+    answer was compared with, and `thoughts` what a judge that reasons wrote before its verdict.
+    """
 
     outcome: Outcome
     reason: str
     refused: bool | None = None
     right: bool | None = None
+    score: float | None = None
+    against: float | None = None
+    thoughts: str = ""

@@ -82,3 +82,16 @@ def guarded(model: Model, *defenses: Defense) -> Guarded:
     if isinstance(model, Guarded):
         return guarded(model.model, *defenses, model.defense)
     return Guarded(model, defenses[0] if len(defenses) == 1 else Stack(*defenses))
+
+
+def randomised(model: Model) -> bool:
+    """Whether what a model is shown depends on a defence's seed."""
+    return isinstance(model, Guarded) and model.defense.stochastic
+
+
+def varies(model: Model) -> bool:
+    """Whether the same query may be answered otherwise the next time: by a random defence, or by a
+    model that says of itself that it is not deterministic, as endpoints do."""
+    if isinstance(model, Guarded):
+        return randomised(model) or varies(model.model)
+    return not getattr(model, "deterministic", True)

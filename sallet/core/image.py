@@ -74,6 +74,11 @@ class Image:
         """Whether the pixels are already in memory (no file, no pending view)."""
         return not self.views and (isinstance(self.source, np.ndarray) or _is_tensor(self.source))
 
+    @property
+    def exact(self) -> bool:
+        """Whether it is 8-bit pixels as it stands: nothing is float, and no view is pending."""
+        return not self.views and not _is_tensor(self.source)
+
     def view(self, change: View) -> Image:
         """This image as `change` (float `[3,h,w]` to float `[3,h',w']`) will show it."""
         return replace(self, views=(*self.views, change))

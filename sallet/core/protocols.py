@@ -133,6 +133,16 @@ class Defense(Protocol):
     async def guard(self, query: Query, via: Via) -> Query | Answer: ...
 
 
+@runtime_checkable
+class Releasing(Defense, Protocol):
+    """A defence that reviews answers as they come: what it allows so far may be read already.
+
+    Its `guard` asks, and gives what `core.sentences.reviewed` leaves of the answer.
+    """
+
+    async def allows(self, query: Query, so_far: Answer, via: Via, /) -> bool: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Hostile:
     """What an attack made of one query, and how it went. Success is not claimed here.
@@ -236,3 +246,12 @@ class Judge(Protocol):
     @property
     def name(self) -> str: ...
     def judge(self, query: Query, answer: Answer | Failure, goal: Goal) -> Verdict: ...
+
+
+@runtime_checkable
+class Pooled(Judge, Protocol):
+    """A judge that asks a model, and so rather asks about many answers at once."""
+
+    def judge_all(self, items: Sequence[tuple[Query, Answer, Goal]], /) -> list[Verdict]:
+        """One verdict for each, in order; what it could not ask about is unassessed."""
+        ...

@@ -44,10 +44,11 @@ Part: TypeAlias = str | Image | Audio
 
 @dataclass(frozen=True)
 class Message:
-    """One turn of the chat."""
+    """One turn of the chat. `extra` is sent along as it is, such as tool calls and their ids."""
 
     role: Role
     parts: tuple[Part, ...]
+    extra: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}), hash=False)
 
     @property
     def text(self) -> str:
@@ -96,6 +97,11 @@ class Query:
         return tuple(p for m in self.messages for p in m.parts if isinstance(p, Image))
 
     @property
+    def sounds(self) -> tuple[Audio, ...]:
+        """Every sound of every turn, in order."""
+        return tuple(p for m in self.messages for p in m.parts if isinstance(p, Audio))
+
+    @property
     def user_text(self) -> str:
         """The text of the last user turn."""
         return self.messages[self._last_user()].text
@@ -128,6 +134,15 @@ class Query:
         """The same chat with every image changed."""
         return self.with_images([change(image) for image in self.images])
 
+    def with_sounds(self, sounds: Sequence[Audio]) -> Query:
+        """The same chat with its sounds replaced, in order."""
+        supply = iter(sounds)
+        turns = (
+            replace(m, parts=tuple(next(supply) if isinstance(p, Audio) else p for p in m.parts))
+            for m in self.messages
+        )
+        return replace(self, messages=tuple(turns))
+
     def seeded_images(self) -> tuple[Seeded, ...]:
         """Every image with a seed of its own, derived from this query's defence seed."""
         return tuple(
@@ -139,7 +154,9 @@ class Query:
         """Adds `text` to the system message (after what is there), or makes one."""
         if self.system is not None:
             text = f"{self.system}\n\n{text}"
-            return replace(self, messages=(Message("system", (text,)), *self.messages[1:]))
+            return replace(
+                self, messages=(replace(self.messages[0], parts=(text,)), *self.messages[1:])
+            )
         return replace(self, messages=(Message("system", (text,)), *self.messages))
 
     def with_text(self, *, before: str = "", after: str = "") -> Query:
@@ -182,6 +199,7 @@ class Query:
         """SHA-256 over turns, media digests and settings; not over the defence seed."""
         turns = [
             [m.role, [p if isinstance(p, str) else {"media": p.digest} for p in m.parts]]
+            + ([dict(m.extra)] if m.extra else [])
             for m in self.messages
         ]
         s = self.sampling
@@ -216,6 +234,12 @@ class Answer:
     tool_calls: tuple[Mapping[str, object], ...] = ()
     raw: Mapping[str, object] | None = None
     copies: tuple[Answer, ...] = ()
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether a defence ended it after a part that it let through: the model's own words."""
+        by_defense = (self.refused_by or "").startswith("defense:")
+        return by_defense and self.finish == "content_filter"
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,10 @@ class Sample:
     category: str = ""
     split: str | None = None
     reserved: bool = False
+    attack_class: str = ""
+    licence: str = ""
+    revision: str = ""
+    """Of the files that it was read from."""
 
     @property
     def default(self) -> Goal:

@@ -9,7 +9,7 @@ from typing import ClassVar
 from sallet.core.errors import RecipeError
 from sallet.core.protocols import Gradient, Via
 from sallet.core.query import Answer, Query
-from sallet.defenses.rewrite import noisy
+from sallet.defenses.views import noisy
 
 
 @dataclass(frozen=True)

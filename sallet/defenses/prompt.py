@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.resources import files
 from typing import ClassVar, Literal
 
 from sallet.core.errors import RecipeError, UnknownName
 from sallet.core.protocols import Gradient, Via
 from sallet.core.query import Answer, Query
+from sallet.defenses.wordings import digest, wording
 
 PLACES = ("system", "before", "after", "sandwich")
 
 
 @dataclass(frozen=True)
 class SafetyPrompt:
-    """Adds a wording from `prompts/<wording>.txt`, or `text` itself; the picture is untouched."""
+    """Adds a wording from `prompts/<wording>.txt`, from a .txt file, or `text` itself; the picture
+    is untouched."""
 
     wording: str = "plain"
     place: Literal["system", "before", "after", "sandwich"] = "system"
@@ -38,18 +38,12 @@ class SafetyPrompt:
             if not self.text.strip():
                 raise RecipeError("the text of a safety prompt is empty; leave it out or write one")
             return self.text.strip()
-        shipped = {
-            f.name.removesuffix(".txt"): f
-            for f in files("sallet.defenses").joinpath("prompts").iterdir()
-        }
-        if self.wording not in shipped:
-            raise UnknownName("safety wording", self.wording, shipped)
-        return shipped[self.wording].read_text(encoding="utf-8").strip()
+        return wording("safety", self.wording)
 
     @property
     def digest(self) -> str:
         """SHA-256 of the words: it stands in every row."""
-        return hashlib.sha256(self.words.encode()).hexdigest()
+        return digest(self.words)
 
     async def guard(self, query: Query, via: Via) -> Query | Answer:
         match self.place:

@@ -6,9 +6,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from sallet.core.errors import UsageError
 from sallet.core.goal import Goal, Outcome, Verdict
 from sallet.core.guarded import Guarded
-from sallet.core.protocols import Judge
+from sallet.core.protocols import Judge, Pooled
 from sallet.core.query import Answer, Failure, Query
 from sallet.runs.answers import Answers, Known, cacheable
 from sallet.runs.recipe import digest
@@ -36,6 +37,15 @@ class Reply:
             error = self.answer.error
             return Said(None, error=_writable(f"{type(error).__name__}: {error}"))
         return Said(_writable(self.answer.text), self.answer.refused_by, self.answer.finish)
+
+    @property
+    def copies(self) -> tuple[Said, ...]:
+        """What a row keeps of the answers that it was chosen from."""
+        if isinstance(self.answer, Failure):
+            return ()
+        return tuple(
+            Said(_writable(one.text), one.refused_by, one.finish) for one in self.answer.copies
+        )
 
 
 @dataclass
@@ -103,6 +113,28 @@ def judged(judge: Judge, query: Query, reply: Reply, goal: Goal) -> Verdict:
         return judge.judge(query, reply.answer, goal)
     except Exception as error:
         return Verdict(Outcome.UNASSESSED, f"judge: {type(error).__name__}: {error}")
+
+
+def judged_all(judge: Judge, items: Sequence[tuple[Query, Reply, Goal]]) -> list[Verdict]:
+    """A verdict for each, in order; a judge that asks a model is asked of all at once."""
+    if not isinstance(judge, Pooled):
+        return [judged(judge, *item) for item in items]
+    found = [None if isinstance(r.answer, Failure) else (q, r.answer, g) for q, r, g in items]
+    asked = [item for item in found if item is not None]
+    try:
+        told = iter(judge.judge_all(asked))
+        return [
+            judged(judge, *item) if one is None else next(told)
+            for item, one in zip(items, found, strict=True)
+        ]
+    except UsageError:
+        raise
+    except Exception as error:
+        lost = Verdict(Outcome.UNASSESSED, f"judge: {type(error).__name__}: {error}")
+        return [
+            judged(judge, *item) if one is None else lost
+            for item, one in zip(items, found, strict=True)
+        ]
 
 
 def heard(judge: Judge, query: Query, said: Said, goal: Goal) -> Verdict:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sallet.core.goal import Goal, Outcome, Verdict
 from sallet.core.protocols import Judge
 from sallet.core.query import Query
-from sallet.harness.asking import Asker, Reply, judged
+from sallet.harness.asking import Asker, Reply, judged_all
 
 
 @dataclass
@@ -46,8 +46,10 @@ def submit(asker: Asker, judge: Judge, samples: Sequence[Attempts]) -> None:
     """Sends every sample once for each of its seeds, or until it succeeds; pools each round."""
     while running := [sample for sample in samples if sample.running]:
         queries = [one.query.with_defense_seed(one.seeds[len(one.made)]) for one in running]
-        for one, query, reply in zip(running, queries, asker.ask(queries), strict=True):
-            one.made.append((reply, judged(judge, query, reply, one.goal)))
+        replies = asker.ask(queries)
+        items = [(q, r, one.goal) for one, q, r in zip(running, queries, replies, strict=True)]
+        for one, reply, verdict in zip(running, replies, judged_all(judge, items), strict=True):
+            one.made.append((reply, verdict))
 
 
 def deciding(verdicts: Sequence[Verdict]) -> int:

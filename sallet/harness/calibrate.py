@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from sallet.core.errors import NoGradient
+from sallet.core.errors import ModelError, NoGradient
 from sallet.core.guarded import Guarded
 from sallet.core.image import Image
 from sallet.core.query import Failure
@@ -20,7 +20,7 @@ NOTHING = DefenseSpec((Spec("none"),))
 
 @dataclass(frozen=True)
 class Estimate:
-    """One cell's work, at most; `seconds` is None where a gradient could not be had."""
+    """One cell's work, at most; `seconds` is None where a gradient, or the model, is missing."""
 
     cell: PlannedCell
     work: Work
@@ -31,10 +31,26 @@ class Estimate:
 def estimate(plan: Plan, parts: Parts) -> list[Estimate]:
     """One estimate for each cell."""
     prices = _Prices(parts)
+    missing = _missing(plan, parts)
     return [
-        _estimate(cell, todo, prices)
+        Estimate(cell, todo, float(todo.answers), None)
+        if repr(cell.model) in missing or repr(cell.source) in missing
+        else _estimate(cell, todo, prices)
         for cell, todo in zip(plan.cells, work(plan, parts), strict=True)
     ]
+
+
+def _missing(plan: Plan, parts: Parts) -> set[str]:
+    """The models that cannot be loaded here, to be looked for once each."""
+    models = {repr(one): one for cell in plan.cells for one in (cell.model, cell.source) if one}
+    missing: set[str] = set()
+    for key, spec in models.items():
+        parts.forget_models()
+        try:
+            parts.model(spec)
+        except ModelError:
+            missing.add(key)
+    return missing
 
 
 def _estimate(cell: PlannedCell, todo: Work, prices: _Prices) -> Estimate:

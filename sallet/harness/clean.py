@@ -9,7 +9,7 @@ from sallet.core.protocols import Judge
 from sallet.core.query import Query
 from sallet.core.sample import Sample
 from sallet.harness import seeds
-from sallet.harness.asking import Asker, Reply, is_right, judged
+from sallet.harness.asking import Asker, Reply, is_right, judged_all
 
 VOTES = 3
 
@@ -48,14 +48,15 @@ def clean_pass(
         else _queries(sample, benchmark, seed, stochastic)
         for sample in samples
     ]
-    replies = iter(asker.ask([query for queries in asked for query in queries]))
+    every = asker.ask([query for queries in asked for query in queries])
+    replies = iter(every)
+    goals = [sample.default for sample, own in zip(samples, asked, strict=True) for _ in own]
+    flat = [query for queries in asked for query in queries]
+    verdicts = iter(judged_all(judge, list(zip(flat, every, goals, strict=True))))
     results: list[Clean] = []
     for sample, queries in zip(samples, asked, strict=True):
         own = [next(replies) for _ in queries]
-        rights = [
-            is_right(judged(judge, query, reply, sample.default), sample.default)
-            for query, reply in zip(queries, own, strict=True)
-        ]
+        rights = [is_right(next(verdicts), sample.default) for _ in queries]
         results.append(Clean(eligible(sample, rights), rights[0], tuple(own)))
     return results
 

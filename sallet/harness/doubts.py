@@ -42,7 +42,7 @@ def with_doubts(cells: Sequence[Cell]) -> list[Cell]:
             other.attack == CONTROL and asr[2] >= low for other, asr in attacks(key)
         ):
             yield "noise-nearly-as-good"
-        if _knowing(key) and key.norm == "linf" and (key.eps or 0) >= HUGE and rate < TOTAL:
+        if _knowing(key) and _huge(key) and rate < TOTAL:
             yield "huge-eps-not-total"
         if _beyond(cell) > BEYOND or (_white(key) and _outdone(attacks(key))):
             yield "black-box-beats-white-box"
@@ -50,6 +50,11 @@ def with_doubts(cells: Sequence[Cell]) -> list[Cell]:
     return [
         replace(cell, flags=tuple(dict.fromkeys([*cell.flags, *doubts(cell)]))) for cell in cells
     ]
+
+
+def _huge(key: CellKey) -> bool:
+    """Whether the whole picture may become another; a patch is bounded by its side."""
+    return key.norm == "linf" and (key.eps or 0) >= HUGE and key.attack != "patch"
 
 
 def _knowing(key: CellKey) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,12 +17,14 @@ from sallet.harness.asking import Asker
 from sallet.harness.attempts import Attempts, submit
 from sallet.harness.clean import clean_pass
 from sallet.harness.hostile import hostile
-from sallet.harness.identity import identity, plugins
+from sallet.harness.identity import defense_digest, identity
 from sallet.harness.parts import Parts
 from sallet.harness.plan import Plan, PlannedCell, goal_of
+from sallet.harness.preflight import preflight
 from sallet.harness.probe import stateful
 from sallet.harness.revision import revision
 from sallet.harness.rows import Arm, row
+from sallet.harness.second import Second, second_name, seconded
 from sallet.harness.source import OnSource, on_source
 from sallet.harness.watch import Silent, Watch
 from sallet.runs.answers import Answers
@@ -44,14 +47,22 @@ def evaluate(
 
     Answers that `cache` knows are not asked for again; an endpoint's only if the caller says so.
     """
+    for name in dict.fromkeys(cell.key.judge for cell in plan.cells):
+        second = second_name(plan.recipe, name)
+        for one in (name, second):
+            if one is not None:
+                parts.judge(one)
+    preflight(plan)
     store.asks()
     store.expect(sum(len(cell.samples) for cell in plan.cells))
     known = cache or Answers()
-    _Evaluation(plan, store, parts, watch or Silent(), known, cache_endpoints).run()
+    Evaluation(plan, store, parts, watch or Silent(), known, cache_endpoints).run()
 
 
 @dataclass
-class _Evaluation:
+class Evaluation:
+    """The state of a loop: models that are loaded, answers that are known."""
+
     plan: Plan
     store: Store
     parts: Parts
@@ -65,6 +76,13 @@ class _Evaluation:
     revision: str = field(default="", init=False)
 
     def run(self) -> None:
+        """Every cell; what was loaded is left out of looking for garbage until the end."""
+        try:
+            self._run()
+        finally:
+            gc.unfreeze()
+
+    def _run(self) -> None:
         size = self.plan.recipe.attack_batch
         for number, cell in enumerate(self.plan.cells, start=1):
             self.watch.cell(cell.key, number, len(self.plan.cells))
@@ -72,10 +90,10 @@ class _Evaluation:
                 batch = cell.samples[start : start + size]
                 self.watch.batch(len(batch))
                 if any(not self.store.has(cell.digest, sample.id) for sample in batch):
-                    self._batch(cell, batch)
+                    self.batch(cell, batch)
                 self.watch.rows(len(batch))
 
-    def _batch(self, cell: PlannedCell, batch: Sequence[Sample]) -> None:
+    def batch(self, cell: PlannedCell, batch: Sequence[Sample]) -> None:
         """Attacks the whole batch, as the first time, and writes the rows that are missing."""
         began = time.perf_counter()
         seed, benchmark = self.plan.recipe.seed, cell.benchmark.name
@@ -105,18 +123,36 @@ class _Evaluation:
         submit(asker, judge, attempts)
         arm = Arm(
             model_revision=self.revision,
-            defense_config=self._defense_digest(cell.defense),
+            defense_config=defense_digest(cell.defense, self.parts),
             attack_seconds=made.seconds / len(batch),
             flags=(*made.flags, *flags),
         )
+        seconds = self._seconds(cell, attempts)
         there = self._there(cell, samples, [one.query for _, one in pending])
         rows = [
-            row(cell, sample, before, one, tried, arm, self.store.artifacts, judge=judge, there=own)
-            for (sample, one), before, tried, own in zip(
-                pending, clean, attempts, there, strict=True
+            row(
+                cell,
+                sample,
+                before,
+                one,
+                tried,
+                arm,
+                self.store.artifacts,
+                judge=judge,
+                there=own,
+                second=second,
+            )
+            for (sample, one), before, tried, own, second in zip(
+                pending, clean, attempts, there, seconds, strict=True
             )
         ]
         self.store.append(rows, time.perf_counter() - began)
+
+    def _seconds(self, cell: PlannedCell, attempts: Sequence[Attempts]) -> list[Second]:
+        """The second judge's view of the answers that decide."""
+        name = second_name(self.plan.recipe, cell.key.judge)
+        judge = None if name is None else self.parts.judge(name)
+        return seconded(judge, [(one.query, one.decisive[0], one.goal) for one in attempts])
 
     def _there(
         self, cell: PlannedCell, samples: Sequence[Sample], hostile: Sequence[Query]
@@ -131,7 +167,7 @@ class _Evaluation:
         model, key = self.parts.model(spec), repr(spec)
         if key not in self.sources:
             own = identity(model, spec, revision(model), endpoints=self.cache_endpoints)
-            whole = None if own is None else digest([own, self._defense_digest(BARE)])
+            whole = None if own is None else digest([own, defense_digest(BARE, self.parts)])
             guarded = Guarded(model, self.parts.defense(BARE))
             self.sources[key] = Asker(guarded, self.cache, whole)
         return model, self.sources[key]
@@ -155,18 +191,27 @@ class _Evaluation:
     def _asker(self, cell: PlannedCell) -> Asker:
         """One for each defence, for as long as the model stays: clean answers are kept in it."""
         if cell.model != self.model:
-            self.parts.forget_models(cell.model, *self.plan.recipe.sources)
+            self._forget(cell)
             self.askers, self.stateful, self.model = {}, {}, cell.model
             self.revision = revision(self.parts.model(cell.model))
             self.store.pin(cell.key.model, self.revision)
+            gc.freeze()  # a look through all that torch and a model have takes a third of a second
         key = digest(asdict(cell.defense))
         if key not in self.askers:
             model = self.parts.model(cell.model)
             guarded = Guarded(model, self.parts.defense(cell.defense, cell.pinned))
             own = identity(model, cell.model, self.revision, endpoints=self.cache_endpoints)
-            whole = None if own is None else digest([own, self._defense_digest(cell.defense)])
+            whole = None if own is None else digest([own, defense_digest(cell.defense, self.parts)])
             self.askers[key] = Asker(guarded, self.cache, whole)
         return self.askers[key]
+
+    def _forget(self, cell: PlannedCell) -> None:
+        """Frees the model before this cell's, whose parts may hold on to one another."""
+        self.parts.forget_models(cell.model, *self.plan.recipe.sources)
+        if self.model is not None:
+            self.askers = {}
+            gc.unfreeze()
+            gc.collect()
 
     def _seeds(self, cell: PlannedCell, sample: Sample, asker: Asker) -> list[int]:
         """One evaluation seed for each submission that may differ from the first.
@@ -180,10 +225,3 @@ class _Evaluation:
         times = self.plan.recipe.resubmissions if varies and hunted else 1
         benchmark, seed = cell.benchmark.name, self.plan.recipe.seed
         return [seeds.evaluation(seed, benchmark, sample.id, i) for i in range(times)]
-
-    def _defense_digest(self, spec: DefenseSpec) -> str:
-        """Names, parameters, and what a layer says of its own content (a prompt's words)."""
-        built = self.parts.defense(spec)
-        layers = getattr(built, "layers", (built,))
-        own = [getattr(layer, "digest", None) for layer in layers]
-        return digest([asdict(spec), own, *plugins(spec.layers)])

@@ -2,9 +2,10 @@
 
 An attack that makes one thing for all samples makes it once; that, too, is kept.
 
-What is evaluated is always what was read back from those files. So a defence that was a surprise
-to the attacker meets the very images that every other such defence met, and a resumed run the
-images of the run before.
+What is evaluated is always what was read back from those files; a picture that an attack left as it
+was is the sample's own, which is the same 8-bit picture. So a defence that was a surprise to the
+attacker meets the very images that every other such defence met, and a resumed run the images of
+the run before.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from sallet.attacks.checks import cell_flags
-from sallet.core.errors import StoreError
 from sallet.core.guarded import Guarded
 from sallet.core.protocols import Defense, Judge, Model, Progress, Shared
 from sallet.core.query import Query
 from sallet.core.sample import Sample
 from sallet.harness import seeds
+from sallet.harness.identity import defense_digest
 from sallet.harness.parts import Parts
 from sallet.harness.plan import PlannedCell, goal_of
 from sallet.harness.revision import revision
@@ -40,7 +41,7 @@ def hostile(
 ) -> Batch:
     """The hostile queries of one batch of a cell's samples, from their files."""
     queries = [_attacked(cell, sample, seed) for sample in samples]
-    key = _identity(cell, samples, seed)
+    key = _identity(cell, samples, seed, parts)
 
     def attack_each() -> Batch:
         target, seen = _looked_at(cell, parts, store)
@@ -98,7 +99,7 @@ def _crafted(
         seconds = time.perf_counter() - began
         return Batch((found,), seconds, cell_flags([found], seen, attack))
 
-    key = digest(["crafted", _identity(cell, (), seed)])
+    key = digest(["crafted", _identity(cell, (), seed, parts)])
     return _kept(key, [Query.ask("")], store.artifacts, fit)
 
 
@@ -112,12 +113,7 @@ def _kept(
 ) -> Batch:
     """What `make` makes, or what it made in the run before: as the files have it."""
     found = artifacts.load_batch(key, queries)
-    if found is None:
-        artifacts.save_batch(key, make())
-        found = artifacts.load_batch(key, queries)
-        if found is None:
-            raise StoreError(f"{artifacts.folder} changed while the run wrote to it; start anew")
-    return found
+    return artifacts.save_batch(key, make(), queries) if found is None else found
 
 
 def _looked_at(cell: PlannedCell, parts: Parts, store: Store) -> tuple[Model, Defense | None]:
@@ -131,10 +127,12 @@ def _looked_at(cell: PlannedCell, parts: Parts, store: Store) -> tuple[Model, De
     return Guarded(model, defense), defense
 
 
-def _identity(cell: PlannedCell, samples: Sequence[Sample], seed: int) -> str:
-    """What decides a batch's hostile images; the defence only if the attack looked at it."""
+def _identity(cell: PlannedCell, samples: Sequence[Sample], seed: int, parts: Parts) -> str:
+    """What decides a batch's hostile images; the defence, its weights too, only if the attack
+    looked at it."""
     model = None if cell.attack.blind else asdict(cell.source or cell.model)
-    defense = asdict(cell.defense) if cell.key.access == "adaptive" else None
+    adaptive = cell.key.access == "adaptive"
+    defense = defense_digest(cell.defense, parts) if adaptive else None
     attack = {k: v for k, v in asdict(cell.attack).items() if k not in _RESTRICTIONS}
     benchmark = {k: v for k, v in asdict(cell.benchmark).items() if k != "limit"}
     pinned = [cell.pinned] if defense and cell.pinned is not None else []
@@ -143,4 +141,4 @@ def _identity(cell: PlannedCell, samples: Sequence[Sample], seed: int) -> str:
     return digest([model, defense, attack, benchmark, ids, seed, *crafting, *pinned])
 
 
-_RESTRICTIONS = ("benchmarks", "defenses", "access")
+_RESTRICTIONS = ("benchmarks", "defenses", "access", "split")

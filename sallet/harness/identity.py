@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import sallet
-from sallet.core.protocols import Model
+from sallet import catalog
+from sallet.core.compose import contents
+from sallet.core.protocols import Defense, Model
+from sallet.harness.parts import Parts
 from sallet.runs.manifest import libraries
-from sallet.runs.recipe import Spec, digest
+from sallet.runs.recipe import DefenseSpec, Spec, digest
 
-ANSWERING = ("core", "defenses", "media", "models", "purifiers", "world")
+ANSWERING = ("core", "defenses", "judges", "media", "models", "purifiers", "world")
 """The parts of the code that an answer passes through."""
 
 
@@ -40,6 +43,27 @@ def identity(model: Model, spec: Spec, revision: str, *, endpoints: bool = False
     return digest([asdict(spec), settings, code(), plugins([spec]), libraries()])
 
 
+def defense_digest(spec: DefenseSpec, parts: Parts) -> str:
+    """Of a defence that a recipe names."""
+    return defended(spec, parts.defense(spec))
+
+
+def defended(spec: DefenseSpec, built: Defense) -> str:
+    """The digest of a defence: names, parameters, and what each layer says of its own content (a
+    prompt's words, weights).
+
+    It stands in every row; the gateway looks its stacks up by it.
+    """
+    return digest([asdict(spec), contents(built), *plugins(spec.layers)])
+
+
+def _installed(name: str) -> str | None:
+    """Where a package's own model or defence is, if it is one."""
+    kinds: tuple[catalog.Kind, ...] = ("model", "defense")
+    found = [catalog.plugins(kind).get(name) for kind in kinds]
+    return next((one.target for one in found if one is not None), None)
+
+
 @cache
 def code() -> str:
     """SHA-256 over the sources that an answer passes through."""
@@ -55,8 +79,9 @@ def plugins(specs: Sequence[Spec]) -> list[str]:
     """A digest of each plug-in's own source file; what it imports is not in it."""
     found: list[str] = []
     for spec in specs:
-        if spec.target:
-            where = importlib.util.find_spec(spec.target.partition(":")[0])
+        target = spec.target or _installed(spec.name)
+        if target:
+            where = importlib.util.find_spec(target.partition(":")[0])
             source = Path(where.origin) if where and where.origin else None
             text = source.read_bytes() if source and source.is_file() else b""
             found.append(hashlib.sha256(text).hexdigest()[:16])

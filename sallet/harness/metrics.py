@@ -9,17 +9,20 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
 
+from sallet.core.goal import Outcome
 from sallet.core.statistics import Rate, complement, interval_for
 from sallet.harness.measures import (
     assessed,
     broken,
     broken_there,
     broken_within,
+    differs,
     flipped,
     refused,
     right,
     share,
 )
+from sallet.harness.official import official
 from sallet.harness.provenance import refusal_rates
 from sallet.runs.record import Cell, Row
 
@@ -55,12 +58,30 @@ def cell(rows: Sequence[Row]) -> Cell:
         clusters=len({row.cluster for row in rows}),
         reasons=dict(Counter(row.reason for row in known).most_common(10)),
         attack_seconds=_mean([row.attack_seconds for row in rows]),
+        attack_looks=_mean([row.attack_looks for row in rows]),
+        attack_asks=_mean([row.attack_asks for row in rows]),
         refusal_rates=refusal_rates(rows),
         resubmission_curve=resubmission_curve(rows),
         broken_by=dict(Counter(row.by for row in rows if row.by and broken(row)).most_common()),
         source_asr=share(rows, broken_there),
+        official=official(rows),
+        second_judge=rows[0].second_judge,
+        disagreement=share(rows, differs),
+        second_unassessed=sum(row.second_outcome == Outcome.UNASSESSED for row in rows),
+        categories=by_category(rows),
         source_n=sum(broken_there(row) is not None for row in rows),
     )
+
+
+def by_category(rows: Sequence[Row]) -> dict[str, Rate]:
+    """The cell's main rate of each category of its benchmark, where it has more than one.
+
+    Success where anything is attacked or harmful, else the share answered right.
+    """
+    measure = broken if rows[0].key.goal is not None else right
+    names = dict.fromkeys(row.category for row in rows if row.category)
+    found = {n: share([row for row in rows if row.category == n], measure) for n in names}
+    return {n: rate for n, rate in found.items() if rate is not None} if len(names) > 1 else {}
 
 
 def resubmission_curve(rows: Sequence[Row]) -> tuple[Rate, ...]:

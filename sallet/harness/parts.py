@@ -30,6 +30,8 @@ TOWER = "sallet.models.towers:Tower.from_pretrained"
 ENCODERS = ("clip", "siglip", "siglip2")  # model types of a folder's config
 REMOTE = "sallet.models.remote:RemoteModel"
 OPENAI = "openai/"
+BUDGET = ("eps", "norm", "steps")
+"""What has flags of its own, though not every attack has it."""
 OWN = ("name", "gradient", "stochastic")  # what a defence says of itself: no parameters
 
 S = TypeVar("S", bound=Spec)
@@ -80,10 +82,20 @@ class Parts:
         return constructor("benchmark", spec)(**spec.params)
 
     def judge(self, name: str) -> Judge:
-        """The judge that a benchmark names; a plug-in's may be `module:attribute`."""
+        """The judge that a benchmark names; a plug-in's may be `module:attribute`.
+
+        `rubric@model` is a judge that asks a model, and says at once if it names none.
+        """
         if name not in self._judges:
-            target = name if ":" in name else None
-            self._judges[name] = constructor("judge", Spec(name, target=target))()
+            plain, _, model = name.partition("@")
+            target = plain if ":" in plain else None
+            spec = Spec(plain, {"model": model} if model else {}, target)
+            _checked("judge", spec)
+            built = constructor("judge", spec)(**spec.params)
+            check = getattr(built, "check", None)
+            if check is not None:
+                check()
+            self._judges[name] = built
         return self._judges[name]
 
 
@@ -91,7 +103,7 @@ def constructor(kind: catalog.Kind, spec: Spec) -> Callable[..., Any]:
     """What makes the object of this spec, to be called with its parameters."""
     if spec.target:
         return _attribute(spec.target)
-    if kind == "model" and spec.name not in catalog.MODELS:
+    if kind == "model" and spec.name not in catalog.table("model"):
         return _foreign(spec.name)
     return _Listed(kind, spec.name)
 
@@ -119,9 +131,38 @@ def _checked(kind: catalog.Kind, spec: Spec) -> Mapping[str, inspect.Parameter]:
     given = [*spec.params, *(key for key, value in budget.items() if value is not None)]
     if not any(p.kind is p.VAR_KEYWORD for p in signature.values()):
         for key in given:
+            if key not in signature and kind == "attack" and key in BUDGET:
+                raise RecipeError(
+                    f"the attack {spec.name!r} has no {key}; its options are "
+                    f"{', '.join(_options(signature))}"
+                )
             if key not in signature:
                 raise UnknownName(f"parameter of {kind} {spec.name!r}:", key, signature)
+    for key, value in spec.params.items():
+        whole = key in signature and signature[key].annotation in (int, "int")
+        if whole and (isinstance(value, bool) or not isinstance(value, int)):
+            raise RecipeError(f"{key} of {kind} {spec.name!r} is a whole number; got {value!r}")
+        _same_kind(f"{key} of {kind} {spec.name!r}", value, signature.get(key))
     return signature
+
+
+def _options(signature: Mapping[str, inspect.Parameter]) -> list[str]:
+    """Parameters with their defaults, as one would write them."""
+    return [
+        key if one.default in (one.empty, None, "") else f"{key}={one.default}"
+        for key, one in signature.items()
+        if key not in OWN
+    ]
+
+
+def _same_kind(what: str, value: Any, parameter: inspect.Parameter | None) -> None:
+    """A number where the default is one, a text where it is one; `null` where it may be."""
+    default = parameter.default if parameter else None
+    for wanted, name in ((bool, "true or false"), ((int, float), "a number"), (str, "a text")):
+        if isinstance(default, wanted):
+            if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+                raise RecipeError(f"{what} is {name} ({default!r} by default); got {value!r}")
+            return
 
 
 def _filled(kind: catalog.Kind, spec: S) -> S:
@@ -136,13 +177,18 @@ def _filled(kind: catalog.Kind, spec: S) -> S:
     return replace(spec, params=dict(sorted({**defaults, **spec.params}.items())))
 
 
+def listed(kind: catalog.Kind, name: str) -> Any:
+    """What a catalogue entry builds: a class, or a function that makes one."""
+    return _attribute(catalog.entry(kind, name).target)
+
+
 class _Listed:
     """A catalogue entry: built by the catalogue, with the signature of what it builds."""
 
     def __init__(self, kind: catalog.Kind, name: str) -> None:
         self.kind: catalog.Kind = kind
         self.name = name
-        self.__signature__ = inspect.signature(_attribute(catalog.entry(kind, name).target))
+        self.__signature__ = inspect.signature(listed(kind, name))
 
     def __call__(self, **params: Any) -> Any:
         return catalog.build(self.kind, self.name, **params)
@@ -157,7 +203,7 @@ def _foreign(name: str) -> Callable[..., Any]:
     listed_family = name.partition("/")[0] in {known.partition("/")[0] for known in catalog.MODELS}
     if _encodes(Path(name).expanduser()):
         return _first(_attribute(TOWER), name)
-    if Path(name).is_dir() or ("/" in name and not listed_family):
+    if Path(name).exists() or name.endswith(".gguf") or ("/" in name and not listed_family):
         return _first(_attribute(HUGGING_FACE), name)
     raise UnknownName("model", name, catalog.MODELS)
 

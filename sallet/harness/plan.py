@@ -85,6 +85,8 @@ def plan(recipe: Recipe, parts: Parts) -> Plan:
     """Every cell of the recipe: by model, then benchmark, attack, access and defence."""
     recipe = resolved(recipe)
     _check_restrictions(recipe)
+    for defense in recipe.defenses:  # what it cannot be built from is said before anything is asked
+        parts.defense(defense)
     pinned = seeds.fixed(recipe.seed) if recipe.fixed_seed else None
     cells: list[PlannedCell] = []
     notes: list[str] = []
@@ -103,7 +105,7 @@ def plan(recipe: Recipe, parts: Parts) -> Plan:
             for access, source, defense in _arms(recipe, model, attack):
                 key = _key(recipe, model, benchmark, spec, attack, access, source, defense)
                 for half, own, crafting in parted:
-                    named = replace(key, goal=goal, split=half)
+                    named = replace(key, goal=goal, split=half or attack.split)
                     cells.append(
                         PlannedCell(
                             named, model, spec, attack, defense, source, own, crafting, pinned
@@ -120,7 +122,7 @@ def label(model: Spec) -> str:
     by its members."""
     if isinstance(model, EnsembleSpec):
         return "+".join(label(one) for one in model.of)
-    if model.target is not None or model.name in catalog.MODELS:
+    if model.target is not None or model.name in catalog.table("model"):
         return model.name
     path = Path(model.name)
     return path.resolve().name if path.is_dir() else model.name

@@ -12,9 +12,12 @@ from sallet.harness.asking import is_right, refuser
 from sallet.harness.attempts import Attempts
 from sallet.harness.clean import Clean
 from sallet.harness.plan import PlannedCell
+from sallet.harness.second import Second
 from sallet.harness.source import OnSource, fell
 from sallet.runs.artifacts import Artifacts
 from sallet.runs.record import Row
+
+NO_SECOND = Second()
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,14 @@ def row(
     *,
     judge: Judge,
     there: OnSource | None = None,
+    second: Second = NO_SECOND,
 ) -> Row:
     """The row; its images are saved beside it. `there` is what the source says of them."""
     on_source, right_there = fell(
         judge, hostile.query, sample.query, there or OnSource(()), attempts.goal, sample.default
     )
-    reply, verdict = attempts.decisive
-    verdict = assessable(verdict, clean.eligible, attempts.goal)
+    reply, said = attempts.decisive
+    verdict = assessable(said, clean.eligible, attempts.goal)
     return Row(
         cell=cell.digest,
         key=cell.key,
@@ -77,6 +81,8 @@ def row(
         defense_config=arm.defense_config,
         code=sallet.__version__,
         attack_seconds=arm.attack_seconds,
+        attack_looks=hostile.looks,
+        attack_asks=hostile.asks,
         tries=tuple(said.said for said, _ in attempts.made),
         votes=tuple(said.said for said in clean.replies),
         by=hostile.by,
@@ -84,6 +90,15 @@ def row(
         source_eligible=right_there,
         source_tries=there.tries if there else (),
         source_votes=there.votes if there else (),
+        copies=reply.copies,
+        category=sample.category,
+        source_data=sample.revision,
+        score=said.score,
+        against=said.against,
+        thoughts=said.thoughts,
+        second_judge=second.judge,
+        second_outcome=second.outcome,
+        second_reason=second.reason,
         cached=all(said.cached for said in [*clean.replies, *(one for one, _ in attempts.made)]),
     )
 

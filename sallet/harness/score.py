@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from sallet.core.errors import StoreError
-from sallet.core.goal import Outcome
+from sallet.core.goal import Goal, Outcome
 from sallet.core.image import Image
-from sallet.harness.asking import heard, is_right, refuser
+from sallet.core.protocols import Pooled
+from sallet.core.query import Answer, Query
+from sallet.harness.asking import Reply, heard, is_right, judged_all, refuser
 from sallet.harness.attempts import deciding
 from sallet.harness.clean import eligible
 from sallet.harness.parts import Parts
 from sallet.harness.plan import Plan, PlannedCell, goal_of
 from sallet.harness.rows import assessable
+from sallet.harness.second import Second, second_name
 from sallet.harness.source import OnSource, fell
 from sallet.media.file import ImageFile
 from sallet.runs.artifacts import Artifacts
@@ -61,6 +64,7 @@ def score(
     todo = [row for row in old.rows if not store.has(scorer.cell(row).digest, row.sample)]
     losses = Losses()
     for start in range(0, len(todo), BATCH):
+        scorer.ask_ahead(todo[start : start + BATCH])
         made = [scorer.score(row) for row in todo[start : start + BATCH]]
         store.append([one.row for one in made])
         losses += Losses(sum(one.short for one in made), sum(one.thin for one in made))
@@ -74,7 +78,7 @@ class Scorer:
     def __init__(self, plan: Plan, artifacts: Artifacts, parts: Parts) -> None:
         self._cells = {unjudged(cell.key): cell for cell in plan.cells}
         self._samples = {c.digest: {one.id: one for one in c.samples} for c in plan.cells}
-        self._artifacts, self._parts = artifacts, parts
+        self._artifacts, self._parts, self._recipe = artifacts, parts, plan.recipe
 
     def cell(self, row: Row) -> PlannedCell:
         """The row's cell under the new judge."""
@@ -86,6 +90,21 @@ class Scorer:
             )
         return cell
 
+    def ask_ahead(self, rows: Sequence[Row]) -> None:
+        """Asks a judge that asks a model about all of these rows at once; it remembers."""
+        wanted: dict[str, list[tuple[Query, Reply, Goal]]] = {}
+        for row in rows:
+            cell = self.cell(row)
+            sample = self._samples[cell.digest][row.sample]
+            for said in row.tries:
+                if said.text is not None:
+                    answer = Answer(said.text, refused_by=said.refused_by, finish=said.finish)
+                    item = (sample.query, Reply(answer, 0, 0), goal_of(cell, sample))
+                    wanted.setdefault(cell.key.judge, []).append(item)
+        for name, items in wanted.items():
+            if isinstance(self._parts.judge(name), Pooled):
+                judged_all(self._parts.judge(name), items)
+
     def score(self, row: Row) -> Score:
         """The row as it would have been written."""
         cell = self.cell(row)
@@ -95,13 +114,20 @@ class Scorer:
         goal = goal_of(cell, sample)
         hostile = sample.query.with_images(_images(row, self._artifacts))
         verdicts = [heard(judge, hostile, said, goal) for said in tries]
+        number = deciding(verdicts)
+        said = verdicts[number]
         rights = [
             is_right(heard(judge, sample.query, said, sample.default), sample.default)
             for said in votes
         ]
+        name = second_name(self._recipe, cell.key.judge)
+        second = Second()
+        if name is not None:
+            other = heard(self._parts.judge(name), hostile, tries[number], goal)
+            second = Second(name, other.outcome.value, other.reason)
         sent = max(row.attempts, len(row.tries))
-        able, number = eligible(sample, rights), deciding(verdicts)
-        verdict = assessable(verdicts[number], able, goal)
+        able = eligible(sample, rights)
+        verdict = assessable(said, able, goal)
         there = OnSource(row.source_tries, row.source_votes)
         on_source, right_there = fell(judge, hostile, sample.query, there, goal, sample.default)
         again = replace(
@@ -116,6 +142,13 @@ class Scorer:
             refused_by=refuser(verdict, tries[number]),
             eligible=able,
             clean_right=rights[0],
+            category=sample.category,
+            score=said.score,
+            against=said.against,
+            thoughts=said.thoughts,
+            second_judge=second.judge,
+            second_outcome=second.outcome,
+            second_reason=second.reason,
             source_outcome=on_source,
             source_eligible=right_there,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,21 @@ import numpy as np
 
 import sallet
 from sallet.attacks.checks import cell_flags
-from sallet.core.errors import UsageError
+from sallet.core.errors import InputError, UsageError
 from sallet.core.goal import Goal, Kind, Outcome, Verdict
-from sallet.core.guarded import Guarded
-from sallet.core.protocols import Attack, Defense, Enough, Hostile, Judge, Model, Progress, silent
+from sallet.core.guarded import Guarded, varies
+from sallet.core.protocols import (
+    Attack,
+    Choosing,
+    Defense,
+    Enough,
+    Hostile,
+    Judge,
+    Model,
+    Progress,
+    Wilful,
+    silent,
+)
 from sallet.core.query import Answer, Failure, Query
 from sallet.core.seeds import derive
 from sallet.harness.asking import Reply, judged
@@ -55,7 +66,8 @@ class Setting:
     known: bool = True
     seed: int = 0
     votes: int = 3
-    """Fresh defence seeds that a random defence is asked with; most of them must fall."""
+    """Questions to what may answer otherwise the next time, each with a fresh defence seed; most of
+    them must fall."""
 
     @property
     def plain(self) -> dict[str, Any]:
@@ -83,6 +95,22 @@ class Made:
     clean: Answer | Failure
     seconds: float
     flags: tuple[str, ...]
+    stopped: bool = False
+
+    @property
+    def reworded(self) -> bool:
+        """Whether other words are asked than the client's own."""
+        return self.hostile.query.user_text != self.query.user_text
+
+    @property
+    def repainted(self) -> bool:
+        """Whether other pictures are shown than the client's own."""
+        return self.hostile.query.images != self.query.images
+
+    @property
+    def begun(self) -> bool:
+        """Whether the attack came to it before it was stopped."""
+        return bool(self.hostile.steps or self.hostile.looks or self.hostile.asks)
 
 
 @dataclass
@@ -97,6 +125,11 @@ class Range:
     guarded: Guarded = field(init=False)
 
     def __post_init__(self) -> None:
+        if isinstance(self.model, Choosing):
+            raise UsageError(
+                f"{self.model.name} is an encoder and answers nothing; attack a model, or name the "
+                "encoder under `sources` of a recipe"
+            )
         self.guarded = Guarded(self.model, self.defense)
 
     def made(self, jobs: Sequence[Job], progress: Progress = silent) -> Iterator[Made]:
@@ -111,9 +144,11 @@ class Range:
                     stopped[0] = True
                     raise
 
-            yield from self._chunk(part, told)
+            made = [*self._chunk(part, told)]
             if stopped[0]:
+                yield from (replace(one, stopped=True) for one in made if one.begun)
                 return
+            yield from made
 
     def _chunk(self, jobs: Sequence[Job], progress: Progress) -> Iterator[Made]:
         queries = [
@@ -121,13 +156,17 @@ class Range:
             for job in jobs
         ]
         clean = self.guarded.answer(queries)
-        goals = [goal_of(job, said) for job, said in zip(jobs, clean, strict=True)]
+        goals = [
+            self.attack.wants(query) if isinstance(self.attack, Wilful) else goal_of(job, said)
+            for job, query, said in zip(jobs, queries, clean, strict=True)
+        ]
         hidden = not self.setting.known or self.setting.defense.name == "none"
         target = self.model if hidden else self.guarded
         began = time.perf_counter()
         hostiles = self.attack(
-            target, queries, goals, judge=self.judge, seed=self.setting.seed, progress=progress
-        )
+            target, queries, goals, judge=self.judge,
+            seed=derive(self.setting.seed, "attack", "start"), progress=progress,
+        )  # fmt: skip
         seconds = (time.perf_counter() - began) / len(jobs)
         flags = cell_flags(hostiles, None if hidden else self.defense, self.attack)
         for values in zip(jobs, goals, queries, hostiles, clean, strict=True):
@@ -135,9 +174,10 @@ class Range:
 
     def scored(self, made: Made, files: Sequence[Path]) -> tuple[Verdict, list[Reply]]:
         """What the guarded model says of the saved files, and how the judge takes it."""
-        images = [ImageFile(path).canonical().image for path in files]
-        query = made.hostile.query.with_images(images)
-        votes = self.setting.votes if self.defense.stochastic else 1
+        query = made.hostile.query
+        if files:
+            query = query.with_images([ImageFile(path).canonical().image for path in files])
+        votes = self.setting.votes if varies(self.guarded) else 1
         asked = [
             query.with_defense_seed(derive(self.setting.seed, "evaluate", made.job.name, k))
             for k in range(votes)
@@ -145,15 +185,18 @@ class Range:
         replies = [Reply(answer, 1, 0) for answer in self.guarded.answer(asked)]
         pairs = zip(asked, replies, strict=True)
         verdicts = [judged(self.judge, one, reply, made.goal) for one, reply in pairs]
-        return _most(verdicts), replies
+        return most(verdicts), replies
 
     def record(self, made: Made, files: Sequence[Path]) -> dict[str, Any]:
-        """What stands beside the hostile file; `files` are read again and scored."""
+        """What stands beside the hostile files. Those with pictures are read again and scored; an
+        attack on words alone has none, and leaves the pictures that it was given."""
         verdict, replies = self.scored(made, files)
+        before = judged(self.judge, made.query, Reply(made.clean, 1, 0), made.goal)
         clean, hostile = made.query.images, made.hostile.query.images
         return {
             "image": str(made.job.path),
             "digest": [image.digest for image in clean],
+            "files": [path.name for path in files],
             "hostile_digest": [image.digest for image in hostile],
             "ask": made.job.ask,
             "asked": made.hostile.query.user_text,
@@ -162,6 +205,8 @@ class Range:
             **self.setting.plain,
             "model_revision": revision(self.model),
             "judge": self.judge.name,
+            "already": before.outcome is Outcome.SUCCESS,
+            "stopped": made.stopped,
             "outcome": verdict.outcome.value,
             "reason": verdict.reason,
             "clean_answer": Reply(made.clean, 1, 0).text,
@@ -169,9 +214,11 @@ class Range:
             "answers": [reply.text for reply in replies],
             "budget": [used(a.pixels(), b.pixels()) for a, b in zip(clean, hostile, strict=True)],
             "steps": made.hostile.steps,
+            "step": getattr(self.attack, "first_step", None),
             "looks": made.hostile.looks,
             "asks": made.hostile.asks,
             "eot": made.hostile.eot,
+            "by": made.hostile.by,
             "loss": [made.hostile.start, made.hostile.end],
             "curve": [*made.hostile.curve],
             "flags": [*made.flags],
@@ -184,7 +231,16 @@ class Range:
         """What decides the hostile file: the same command makes it only once."""
         goal = [job.kind, job.text, [*job.names], job.ask, job.system]
         picture = open_image(job.path).digest
-        return digest([self.setting.plain, revision(self.model), goal, picture])
+        judged = [self.judge.name, self.setting.votes]
+        return digest([self.setting.plain, revision(self.model), judged, goal, picture])
+
+
+def check_file(job: Job) -> None:
+    """Raises, naming the file, where the picture cannot be read."""
+    try:
+        open_image(job.path)
+    except InputError as error:
+        raise UsageError(str(error)) from None
 
 
 def goal_of(job: Job, said: Answer | Failure) -> Goal:
@@ -217,8 +273,14 @@ def used(clean: Any, hostile: Any) -> dict[str, float]:
     }
 
 
-def _most(verdicts: Sequence[Verdict]) -> Verdict:
-    """The verdict of most; a tie is the defender's."""
-    wins = [v for v in verdicts if v.outcome is Outcome.SUCCESS]
-    others = [v for v in verdicts if v.outcome is not Outcome.SUCCESS]
-    return wins[0] if len(wins) > len(others) else others[0]
+def most(verdicts: Sequence[Verdict]) -> Verdict:
+    """The verdict of most votes, a tie being the defender's; unassessed where those that nobody
+    could read would have decided."""
+
+    def of(outcome: Outcome) -> list[Verdict]:
+        return [verdict for verdict in verdicts if verdict.outcome is outcome]
+
+    wins, losses, lost = of(Outcome.SUCCESS), of(Outcome.RESISTED), of(Outcome.UNASSESSED)
+    if len(wins) > len(losses) + len(lost):
+        return wins[0]
+    return losses[0] if losses and len(losses) >= len(wins) + len(lost) else lost[0]

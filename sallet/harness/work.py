@@ -68,6 +68,9 @@ def _attack(cell: PlannedCell, parts: Parts, looked_at: DefenseSpec | None) -> t
     attack = parts.attack(cell.attack)
     if cell.crafting:
         return _shared(attack, len(cell.crafting))
+    budget: int | None = getattr(attack, "queries", None)
+    if budget is not None:  # of an attack that only asks
+        return len(cell.samples) * budget, 0
     random = looked_at is not None and parts.defense(looked_at, cell.pinned).stochastic
     steps: int = getattr(attack, "steps", 1)
     eot: int = getattr(attack, "eot", 1) if random else 1

@@ -9,6 +9,7 @@ from sallet.judges.tables import Section, Table, joints, openings, script_of
 from sallet.judges.text import Clause, parsed, plain
 
 
+@lru_cache(maxsize=8192)
 def says(text: str, accepted: tuple[str, ...]) -> bool:
     """Whether the answer is one of these: whole, as its last sentence, or as its first.
 

@@ -19,6 +19,7 @@ _DROPPED: Final = re.compile(
 """What no reader sees, and the marks that writers leave out: accents, vowel points, nuktas."""
 _SAME: Final = str.maketrans({"ى": "ي", "ة": "ه", "ँ": "ं", "ı": "i", "ł": "l", "ø": "o"})
 _APOSTROPHE: Final = "['\u2019\u2018\u02bc\u00b4`]"
+_APOSTROPHES: Final = re.compile(_APOSTROPHE)
 _ELIDED: Final = re.compile(
     rf"\b(c|d|j|l|m|n|s|t|qu|all|dall|dell|nell|sull|un|quest|lorsqu|puisqu|jusqu){_APOSTROPHE}"
     r"(?=[^\W\d_]{2})"
@@ -27,6 +28,8 @@ _ELIDED: Final = re.compile(
 _LONE: Final = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uac00-\ud7a3"
 _MARKS: Final = "\u0900-\u0963\u0966-\u0dff\u0e00-\u0eff"
 _WORD: Final = re.compile(rf"[{_LONE}]|(?:[^\W_{_LONE}]|[{_MARKS}])+")
+_ASCII_WORD: Final = re.compile("[A-Za-z0-9]+")
+"""The same of a text that has nothing else in it, in a quarter of the time."""
 
 _THOUGHT: Final = "think|thinking|thought|thoughts|reasoning|analysis|scratchpad|reflection"
 _THINKS: Final = re.compile(
@@ -103,12 +106,15 @@ def fold(text: str) -> str:
         # Marks go while they stand apart; Arabic letters lose their hamza, Latin ones the accent.
         apart = unicodedata.normalize("NFKD", text).casefold()
         text = unicodedata.normalize("NFKC", _DROPPED.sub("", apart)).translate(_SAME)
-    return re.sub(_APOSTROPHE, "", _ELIDED.sub(r"\1 ", text.casefold()))
+    text = text.casefold()
+    if _APOSTROPHES.search(text) is None:
+        return text
+    return _APOSTROPHES.sub("", _ELIDED.sub(r"\1 ", text))
 
 
 def words(text: str) -> list[str]:
     """The words of a folded text; letters, where a script puts no blanks between words."""
-    return _WORD.findall(text)
+    return (_ASCII_WORD if text.isascii() else _WORD).findall(text)
 
 
 def plain(text: str) -> str:

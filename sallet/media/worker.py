@@ -57,7 +57,9 @@ class Workers:
         job = {"kind": "image", "claimed": claimed, "sees": asdict(sees) if sees else None}
 
         def made(said: Said, pixels: bytearray) -> canonical.Canonical:
-            return canonical.dressed(replies.image(said, pixels, self.limits, sees))
+            whole = canonical.dressed(replies.image(said, pixels, self.limits, sees))
+            _ = whole.digest  # here, beside whoever waits, and once
+            return whole
 
         return self._threads.submit(self._work, job, data, 3 * self.limits.pixels, made)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import torch
 
-from sallet.core.errors import ModelError, UsageError
+from sallet.core.errors import ModelError, UsageError, WrongModel
+from sallet.models import hub
 
 Quantization: TypeAlias = Literal["4bit", "8bit"] | None
 Dtype: TypeAlias = torch.dtype | str
@@ -41,8 +44,9 @@ def load(source: str, settings: Settings) -> tuple[Any, Any]:
             "install the build that fits your torch: pip install torchvision"
         )
     _check_source(source)
-    _check_config(source)
-    processor = _processor(source)
+    fetched = hub.options(source)
+    _check_config(source, fetched)
+    processor = _processor(source, fetched)
     from transformers import AutoModelForImageTextToText
 
     device = device_of(settings.device)
@@ -56,14 +60,31 @@ def load(source: str, settings: Settings) -> tuple[Any, Any]:
     elif settings.device_map is not None:
         options["device_map"] = settings.device_map
     try:
-        model: Any = AutoModelForImageTextToText.from_pretrained(
-            source, trust_remote_code=False, **options
-        )
+        with _no_bars() if Path(source).is_dir() else nullcontext():
+            model: Any = AutoModelForImageTextToText.from_pretrained(
+                source, trust_remote_code=False, **options, **hub.of_weights(fetched)
+            )
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
         raise ModelError(f"cannot load the weights of {source}: {_first_line(error)}") from error
+    if "revision" in fetched:  # transformers 5 notes it nowhere, and a row must say it
+        model.config._commit_hash = fetched["revision"]
     if "device_map" not in options:
         model = model.to(device)
     return model.eval().requires_grad_(False), processor
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """Within it transformers draws no bar across ours; a download's is worth seeing."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def device_of(name: str) -> torch.device:
@@ -93,44 +114,39 @@ def dtype_of(name: Dtype, device: torch.device) -> Dtype:
 def _check_source(source: str) -> None:
     path = Path(source).expanduser()
     if path.suffix == ".gguf":
-        raise ModelError(
+        raise WrongModel(
             f"{source} is a GGUF file: serve it (llama.cpp, Ollama, LM Studio) and use it as a "
             "remote model; it gives no gradient, so query-based and transfer attacks remain"
         )
     if path.is_dir():
         if not (path / "config.json").is_file():
-            raise ModelError(f"{source} has no config.json; give a folder made by save_pretrained")
+            raise WrongModel(f"{source} has no config.json; give a folder made by save_pretrained")
     elif path.exists():
-        raise ModelError(f"{source} is a file; give the folder of a Hugging Face checkpoint")
+        raise WrongModel(f"{source} is a file; give the folder of a Hugging Face checkpoint")
     elif source.startswith((".", "/", "~")) or source.count("/") > 1:
-        raise ModelError(f"{source} is not a folder; give a checkpoint's folder or a hub name")
+        raise WrongModel(f"{source} is not a folder; give a checkpoint's folder or a hub name")
 
 
-def _check_config(source: str) -> None:
+def _check_config(source: str, fetched: dict[str, Any]) -> None:
     from transformers import AutoConfig
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
     try:
-        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
-    except OSError as error:
-        raise ModelError(
-            f"{source} is neither a folder here nor a name that the hub gives (offline, "
-            "misspelt, or gated); give a folder, or see `sallet doctor` for known names"
-        ) from error
-    except ValueError as error:
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False, **fetched)
+    except (OSError, ValueError) as error:
         raise ModelError(f"cannot read the config of {source}: {_first_line(error)}") from error
     if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
-        raise ModelError(
+        raise WrongModel(
             f"{source} is a {config.model_type!r} checkpoint, which does not take images and "
             "answer in text; give a vision-language model such as LLaVA, Qwen-VL or InternVL"
         )
 
 
-def _processor(source: str) -> Any:
+def _processor(source: str, fetched: dict[str, Any]) -> Any:
     from transformers import AutoProcessor
 
     try:
-        processor: Any = AutoProcessor.from_pretrained(source, trust_remote_code=False)
+        processor: Any = AutoProcessor.from_pretrained(source, trust_remote_code=False, **fetched)
     except OSError as error:
         raise ModelError(
             f"{source} has no usable processor; copy processor_config.json (or "

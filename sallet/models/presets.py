@@ -74,6 +74,7 @@ def resolve(name: str) -> str:
     """A preset's hub name; a folder or a hub name as it is; else the nearest presets are named."""
     if name in PRESETS:
         return PRESETS[name].hub
-    if "/" not in name and not name.startswith((".", "~")) and not Path(name).exists():
+    elsewhere = "/" in name or name.startswith((".", "~")) or name.endswith(".gguf")
+    if not elsewhere and not Path(name).exists():
         raise UnknownName("model", name, PRESETS)
     return name

@@ -21,7 +21,8 @@ from sallet.core.errors import InputError, ModelError, RecipeError, UsageError
 from sallet.core.goal import Goal
 from sallet.core.query import Answer, Failure, Query
 from sallet.core.worded import Vocabulary
-from sallet.models import embeddings
+from sallet.models import embeddings, hub
+from sallet.models.load import device_of
 from sallet.models.pixels import Pixels
 
 TEMPLATE = "{text}"
@@ -81,10 +82,12 @@ class Tower:
         """A folder or a hub name, in float32. Code from a checkpoint is never run."""
         from transformers import AutoModel, AutoProcessor
 
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        model = AutoModel.from_pretrained(checkpoint, dtype=torch.float32).to(device)
-        processor = AutoProcessor.from_pretrained(checkpoint)
+        fetched = hub.options(str(checkpoint))
+        model = AutoModel.from_pretrained(
+            checkpoint, dtype=torch.float32, **hub.of_weights(fetched)
+        )
+        processor = AutoProcessor.from_pretrained(checkpoint, **fetched)
+        model = model.to(device_of(device))
         return cls(model, processor, name=name or str(checkpoint), template=template, toward=toward)
 
     def answer(self, queries: Sequence[Query]) -> list[Answer | Failure]:

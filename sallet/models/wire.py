@@ -25,7 +25,15 @@ _THOUGHTS = ("reasoning_content", "reasoning")
 
 
 def body(query: Query, model: str) -> bytes:
-    """The JSON of a chat completion request, every image the PNG of its 8-bit pixels.
+    """The JSON of a chat completion request, every image the PNG of its 8-bit pixels."""
+    try:
+        return json.dumps(fields(query, model), default=_plain, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise InputError(f"this query cannot be written as JSON: {error}") from error
+
+
+def fields(query: Query, model: str, *, pack: bool = True) -> dict[str, object]:
+    """The fields of that request; without `pack`, pictures are longer and made faster.
 
     Temperature, top-p and the token limit are always sent, so that a server's own defaults do not
     decide. `extra` goes in last and may replace a setting; None leaves the field out, as in
@@ -38,26 +46,23 @@ def body(query: Query, model: str) -> bytes:
             "RemoteModel, the messages are the query's own, and the reply comes in one piece"
         )
     sampling = query.sampling
-    fields: dict[str, object] = {
+    made: dict[str, object] = {
         "model": model,
-        "messages": [_message(message) for message in query.messages],
+        "messages": [_message(message, pack) for message in query.messages],
         "max_tokens": sampling.max_tokens,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
     }
     if sampling.seed is not None:
-        fields["seed"] = sampling.seed
+        made["seed"] = sampling.seed
     if sampling.stop:
-        fields["stop"] = list(sampling.stop)
+        made["stop"] = list(sampling.stop)
     for key, value in query.extra.items():
         if value is None:
-            fields.pop(key, None)
+            made.pop(key, None)
         else:
-            fields[key] = value
-    try:
-        return json.dumps(fields, default=_plain, allow_nan=False).encode()
-    except (TypeError, ValueError) as error:
-        raise InputError(f"this query cannot be written as JSON: {error}") from error
+            made[key] = value
+    return made
 
 
 def answer(reply: object) -> Answer:
@@ -88,7 +93,7 @@ def answer(reply: object) -> Answer:
         text.strip(),
         refused_by="model" if isinstance(refusal, str) and refusal else None,
         finish=finish if isinstance(finish, str) else "unknown",
-        usage=_usage(whole.get("usage")),
+        usage=tokens(whole.get("usage")),
         reasoning=reasoning,
         tool_calls=calls,
         raw=whole,
@@ -114,19 +119,24 @@ def excerpt(text: str) -> str:
     return line if len(line) <= EXCERPT else f"{line[:EXCERPT]}..."
 
 
-def _message(message: Message) -> dict[str, object]:
-    """One part of text is a plain string, which every endpoint takes; the rest is a list."""
-    parts = message.parts
+def _message(message: Message, pack: bool) -> dict[str, object]:
+    """One part of text is a plain string, which every endpoint takes; the rest is a list.
+
+    A turn that has only extra fields, such as tool calls, has no content.
+    """
+    parts, content = message.parts, None
     if len(parts) == 1 and isinstance(parts[0], str):
-        return {"role": message.role, "content": parts[0]}
-    return {"role": message.role, "content": [_part(part) for part in parts]}
+        content = parts[0]
+    elif parts or not message.extra:
+        content = [_part(part, pack) for part in parts]
+    return {"role": message.role, "content": content, **message.extra}
 
 
-def _part(part: Part) -> dict[str, object]:
+def _part(part: Part, pack: bool) -> dict[str, object]:
     if isinstance(part, str):
         return {"type": "text", "text": part}
     if isinstance(part, Image):
-        url = f"data:image/png;base64,{_base64(encode(part, pack=True))}"
+        url = f"data:image/png;base64,{_base64(encode(part, pack=pack))}"
         return {"type": "image_url", "image_url": {"url": url}}
     return {"type": "input_audio", "input_audio": {"data": _base64(_wav(part)), "format": "wav"}}
 
@@ -187,7 +197,8 @@ def _wordless(finish: object, reasoning: str | None) -> str:
     return f"the message has no content and no tool calls (finish reason {finish!r})"
 
 
-def _usage(usage: object) -> Usage:
+def tokens(usage: object) -> Usage:
+    """The tokens that a reply counts; 0 where it does not say."""
     counts = usage if isinstance(usage, dict) else {}
     prompt, completion = counts.get("prompt_tokens"), counts.get("completion_tokens")
     return Usage(

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from sallet.core.image import Pixels
 
-SIDE, GAP, LINE = 320, 16, 18
+SIDE, GAP, LINE, BASE = 320, 16, 18, 14
 INK, PAPER, SOFT = (30, 30, 34), (255, 255, 255), (110, 110, 118)
 
 
@@ -45,6 +45,7 @@ def beside(
         sheet.paste(picture.resize(size, Image.Resampling.NEAREST), (left, GAP + LINE))
     top = GAP + LINE + SIDE + GAP
     for i, (name, line) in enumerate(lines):
-        draw.text((GAP, top + i * LINE), name, SOFT, small)
-        draw.text((GAP + 70, top + i * LINE), line, INK, font)
+        base = top + i * LINE + BASE  # letters of two sizes stand on one line
+        draw.text((GAP, base), name, SOFT, small, anchor="ls")
+        draw.text((GAP + 70, base), line, INK, font, anchor="ls")
     sheet.save(path)

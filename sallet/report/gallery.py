@@ -21,6 +21,7 @@ from sallet.runs.record import CellKey, Row
 
 Pixels = npt.NDArray[np.uint8]
 Load = Callable[[str], Pixels | None]
+Made = Callable[[Row], Pixels | None]
 
 MOST = 24
 HITS = 16  # of them for successes, while there are resisted ones for the others
@@ -89,8 +90,8 @@ class Gallery:
 _Key = tuple[object, ...]
 
 
-def gallery(rows: Sequence[Row], load: Load) -> Gallery:
-    """The same examples for the same rows."""
+def gallery(rows: Sequence[Row], load: Load, made: Made = lambda _: None) -> Gallery:
+    """The same examples for the same rows; `made` is what a row's defence made of its picture."""
     chosen = choose(_renamed(rows))
     examples: list[Example] = []
     spent = 0
@@ -102,7 +103,7 @@ def gallery(rows: Sequence[Row], load: Load) -> Gallery:
         return cache[digest]
 
     for group in chosen[:MOST]:
-        example = _example(group, loaded)
+        example = _example(group, loaded, made)
         cost = sum(len(picture.uri) for picture in example.pictures)
         if spent + cost <= BYTES:
             spent += cost
@@ -157,12 +158,16 @@ def _held(row: Row) -> bool:
     return row.outcome == "resisted" and not _benign(row)
 
 
-def _example(rows: Sequence[Row], load: Load) -> Example:
+def _example(rows: Sequence[Row], load: Load, made: Made) -> Example:
     first = rows[0]
     key = first.key
     benign = _benign(first)
     attacked = key.attack != "none" and first.hostile_images != first.clean_images
     pictures, note = _pictures(first, load, attacked)
+    after = next(((row, seen) for row in rows if (seen := made(row)) is not None), None)
+    if after is not None and pictures:
+        name = after[0].key.defense
+        pictures += (picture(after[1], f"the image after {name}", f"after {name}"),)
     return Example(
         title="A benign question, refused" if benign else _title(key),
         model=key.model,
@@ -228,7 +233,7 @@ def _voice(row: Row, benign: bool) -> Voice:
 
 
 def _pictures(row: Row, load: Load, attacked: bool) -> tuple[tuple[Picture, ...], str]:
-    which = _changed(row) if attacked else 0
+    which = changed(row) if attacked else 0
     names = row.clean_images or row.hostile_images
     clean = load(names[which]) if which < len(names) else None
     several = f"image {which + 1} of {len(names)}" if len(names) > 1 else ""
@@ -258,9 +263,15 @@ def _pictures(row: Row, load: Load, attacked: bool) -> tuple[tuple[Picture, ...]
     return tuple(shown), "; ".join(p for p in (f"largest change {largest}/255", several) if p)
 
 
-def _changed(row: Row) -> int:
+def changed(row: Row) -> int:
+    """Which of its images is shown: the first that the attack changed."""
     pairs = zip(row.clean_images, row.hostile_images, strict=False)
     return next((i for i, (clean, hostile) in enumerate(pairs) if clean != hostile), 0)
+
+
+def made_name(row: Row) -> str:
+    """Where, among a run's artifacts, is what its defence made of that image."""
+    return f"purified/{row.hostile_images[changed(row)]}-{row.cell}.png"
 
 
 def difference(clean: Pixels, hostile: Pixels) -> Pixels:

@@ -16,17 +16,23 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+import sallet
 from sallet.attacks.checks import EXPLAINED
 from sallet.core.errors import InputError, StoreError
 from sallet.media.file import ImageFile
-from sallet.report import words
+from sallet.report import judging, words
+from sallet.report.categories import Categories, categories
 from sallet.report.cautions import Caution, cautions, slug
+from sallet.report.curves import Plot, plots
 from sallet.report.figures import Cost, Group, costs, groups
 from sallet.report.forest import Forest, forest
-from sallet.report.gallery import RULE, Example, Gallery, Load, Pixels, gallery
+from sallet.report.gallery import RULE, Example, Gallery, Load, Made, Pixels, gallery, made_name
+from sallet.report.heatmap import Heatmap, heatmaps
+from sallet.report.judging import Pair
 from sallet.report.reading import reading
 from sallet.report.refusal_bars import Bar, bars
 from sallet.report.summary import Summary, read
@@ -36,7 +42,7 @@ from sallet.runs.record import Cell, Row
 from sallet.runs.store import read_rows
 
 TEMPLATES = Path(__file__).parent / "templates"
-DIGEST = re.compile(r"[\w-]{1,128}", re.ASCII)  # a digest names a file: no path in it
+DIGEST = re.compile(r"(purified/)?[\w-]{1,196}", re.ASCII)  # names a file: no other path in it
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,11 @@ class View:
     reading: tuple[str, ...]
     lead: Example | None
     sections: tuple[Section, ...]
+    heatmaps: tuple[Heatmap, ...]
+    plots: tuple[Plot, ...]
+    categories: tuple[Categories, ...]
+    judged: tuple[Pair, ...]
+    official: tuple[judging.Figure, ...]
     panels: tuple[Panel, ...]
     costs: tuple[Cost, ...]
     bars: tuple[Bar, ...]
@@ -68,13 +79,20 @@ class View:
     rule: str
     cautions: tuple[Caution, ...]
     provenance: tuple[tuple[str, str], ...]
+    recipe: str
+    version: str
 
 
-def view(summary: Mapping[str, Any], rows: Sequence[Row], load_artifact: Load) -> View:
+def view(
+    summary: Mapping[str, Any],
+    rows: Sequence[Row],
+    load_artifact: Load,
+    made: Made = lambda _: None,
+) -> View:
     """The page of a run, before it is written."""
     run = read(summary)
     compared, prices = groups(run.cells), costs(run.cells)
-    shown = gallery(rows, load_artifact)
+    shown = gallery(rows, load_artifact, made)
     lead = _lead(shown.examples)
     return View(
         first_line=words.first_line(run.models),
@@ -84,6 +102,11 @@ def view(summary: Mapping[str, Any], rows: Sequence[Row], load_artifact: Load) -
         reading=reading(compared, prices),
         lead=lead,
         sections=tuple(_section(group, i) for i, group in enumerate(compared, start=1)),
+        heatmaps=heatmaps(run.cells),
+        plots=plots(run.cells),
+        categories=categories(run.cells),
+        judged=judging.pairs(run.cells),
+        official=judging.figures(run.cells),
         panels=panels(compared),
         costs=prices,
         bars=bars(compared, prices),
@@ -91,6 +114,8 @@ def view(summary: Mapping[str, Any], rows: Sequence[Row], load_artifact: Load) -
         rule=RULE,
         cautions=cautions(run.cells, compared, EXPLAINED),
         provenance=_provenance(run),
+        recipe=_recipe(summary),
+        version=str(summary.get("sallet") or sallet.__version__),
     )
 
 
@@ -119,7 +144,12 @@ def write(run_dir: Path) -> Path:
         raise StoreError(
             f"cannot read {run_dir / 'summary.json'} ({error}); a report needs a run's folder"
         ) from None
-    html = render(view(summary, read_rows(run_dir), _loader(run_dir / "artifacts")))
+    load = _loader(run_dir / "artifacts")
+
+    def made(row: Row) -> Pixels | None:
+        return load(made_name(row).removesuffix(".png")) if row.hostile_images else None
+
+    html = render(view(summary, read_rows(run_dir), load, made))
     path = run_dir / "report.html"
     files.replace(path, html.encode())
     return path
@@ -140,7 +170,7 @@ def _loader(folder: Path) -> Load:
 
 def _lead(examples: Sequence[Example]) -> Example | None:
     """The first example with two images and a success; one with a wanted answer comes first."""
-    telling = [example for example in examples if example.fooled and len(example.pictures) == 3]
+    telling = [example for example in examples if example.fooled and len(example.pictures) >= 3]
     return next((e for e in telling if e.wanted), next(iter(telling), None))
 
 
@@ -169,6 +199,14 @@ def _provenance(run: Summary) -> tuple[tuple[str, str], ...]:
         *run.origin,
     )
     return tuple((name, value) for name, value in said if value)
+
+
+def _recipe(summary: Mapping[str, Any]) -> str:
+    """The recipe with every default written out, as the run kept it."""
+    found = summary.get("resolved_recipe")
+    if not found:
+        return ""
+    return yaml.safe_dump(found, sort_keys=False, allow_unicode=True, width=100).strip()
 
 
 def _ticks(text: str) -> Markup:

@@ -117,15 +117,27 @@ def _cell(data: Mapping[str, Any], number: int) -> Cell:
             clusters=int(data.get("clusters") or 0),
             reasons=dict(data.get("reasons") or {}),
             attack_seconds=float(data.get("attack_seconds") or 0.0),
+            attack_looks=float(data.get("attack_looks") or 0.0),
+            attack_asks=float(data.get("attack_asks") or 0.0),
             resubmission_curve=tuple(
                 rate for one in data.get("resubmission_curve") or () if (rate := _rate(one))
             ),
             broken_by=dict(data.get("broken_by") or {}),
             source_asr=_rate(data.get("source_asr")),
             source_n=int(data.get("source_n") or 0),
+            official=_rates(data.get("official")),
+            second_judge=str(data.get("second_judge") or ""),
+            disagreement=_rate(data.get("disagreement")),
+            second_unassessed=int(data.get("second_unassessed") or 0),
+            categories=_rates(data.get("categories")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"cell {number} of the summary cannot be read: {error}") from None
+
+
+def _rates(value: Any) -> dict[str, Rate]:
+    found = {str(name): _rate(one) for name, one in (value or {}).items()}
+    return {name: rate for name, rate in found.items() if rate is not None}
 
 
 def _rate(value: Any) -> Rate | None:

@@ -62,7 +62,7 @@ def _table(group: Group, summary: Summary) -> Table:
         table.add_column(name, justify=justify, max_width=width, overflow="fold")  # pyright: ignore[reportArgumentType]
     for line in group.lines:
         table.add_row(*_row(line))
-    table.caption = "\n".join(filter(None, (_control(group), *_transfers(group))))
+    table.caption = "\n".join(filter(None, (_control(group), *_transfers(group), *_flags(group))))
     table.caption_justify = "left"
     return table
 
@@ -135,6 +135,17 @@ def _transfers(group: Group) -> list[str]:
         for line in group.lines
         for cell in line.transfers
     ]
+
+
+def _flags(group: Group) -> list[str]:
+    """What speaks against a figure of this table."""
+    found: dict[str, list[str]] = {}
+    for line in group.lines:
+        for cell in line.measured:
+            for flag in cell.flags:
+                where = f"{line.defense} ({words.method(cell)}, {cell.key.access})"
+                found.setdefault(flag.partition(":")[0].strip(), []).append(where)
+    return [f"! {name}: {', '.join(dict.fromkeys(where))}" for name, where in found.items()]
 
 
 def _two(first: str, second: str, style: str = "") -> Text:

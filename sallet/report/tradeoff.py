@@ -27,6 +27,7 @@ class Point:
     label_y: float
     known: bool
     undefended: bool
+    front: bool
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Panel:
     across: tuple[tuple[float, str], ...]
     up: tuple[tuple[float, str], ...]
     points: tuple[Point, ...]
+    front: str
     alt: str
 
 
@@ -107,6 +109,7 @@ def _panel(title: str, spots: Sequence[_Spot]) -> Panel:
         x = LEFT + (right - LEFT) * spot.refused / scale
         return round(x, 1), round(bottom - (bottom - TOP) * spot.worst, 1)
 
+    best = front(spots)
     ordered = sorted(spots, key=lambda spot: (-spot.worst, spot.refused, spot.defense))
     label_ys = _apart([place(spot)[1] for spot in ordered], TOP, bottom)
     points = tuple(
@@ -119,6 +122,7 @@ def _panel(title: str, spots: Sequence[_Spot]) -> Panel:
             label_y=round(label_y, 1),
             known=spot.known,
             undefended=spot.defense == "none",
+            front=spot in best,
         )
         for spot, label_y in zip(ordered, label_ys, strict=True)
     )
@@ -136,8 +140,34 @@ def _panel(title: str, spots: Sequence[_Spot]) -> Panel:
         ),
         up=tuple((bottom - (bottom - TOP) * step, f"{100 * step:g} %") for step in steps),
         points=points,
+        front=_stair(points),
         alt=f"{title}: " + " ".join(f"{point.label}: {point.detail}." for point in points),
     )
+
+
+def front(spots: Sequence[_Spot]) -> list[_Spot]:
+    """Those that no other one beats: as good in success, over-refusal and seconds, and better in
+    one of them."""
+
+    def beats(a: _Spot, b: _Spot) -> bool:
+        pairs = ((a.worst, b.worst), (a.refused, b.refused), (a.seconds, b.seconds))
+        return all(x <= y for x, y in pairs) and any(x < y for x, y in pairs)
+
+    return [spot for spot in spots if not any(beats(other, spot) for other in spots)]
+
+
+def _stair(points: Sequence[Point]) -> str:
+    """The front of the two axes that are drawn, as a line of steps."""
+    on = sorted((p for p in points if p.front), key=lambda p: (p.x, -p.y))
+    drawn: list[Point] = []
+    for point in on:
+        if not drawn or point.y > drawn[-1].y:
+            drawn.append(point)
+    if len(drawn) < 2:
+        return ""
+    steps = [f"M{drawn[0].x:g} {drawn[0].y:g}"]
+    steps += [f"H{b.x:g}V{b.y:g}" for b in drawn[1:]]
+    return "".join(steps)
 
 
 def _detail(spot: _Spot) -> str:

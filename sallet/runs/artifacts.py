@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,12 @@ from sallet.core.query import Message, Part, Query
 from sallet.media.encode import encode
 from sallet.media.file import ImageFile
 from sallet.runs import files
+from sallet.runs.writer import Writer
+
+NOTHING: Mapping[str, Image] = {}
+SMALL = 256 * 256
+"""Pictures of up to so many pixels are stored as they are: packing one takes longer than all else
+that a row costs, and saves a third of 200 kB at most where it shows a photograph."""
 
 
 @dataclass(frozen=True)
@@ -30,21 +36,31 @@ class Batch:
 
 @dataclass(frozen=True)
 class Artifacts:
-    """`<digest>.png` for every image, `hostile/<key>.json` for every batch of an attack."""
+    """`<digest>.png` for every image, `hostile/<key>.json` for every batch of an attack.
+
+    Files are written in the background; `settle` says that they are there.
+    """
 
     folder: Path
+    writer: Writer = field(default_factory=Writer, compare=False, repr=False)
 
     def path(self, digest: str) -> Path:
         """Where the image of this digest is."""
         return self.folder / f"{digest}.png"
 
     def save(self, image: Image) -> str:
-        """Writes the image once; returns its digest."""
+        """Has the image written once; returns its digest."""
         path = self.path(image.digest)
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            files.replace(path, encode(image, pack=True))
+            height, width = image.size
+            large = height * width > SMALL
+            self.writer.put(path, lambda: encode(image, pack=large))
         return image.digest
+
+    def settle(self) -> None:
+        """Waits until every file that was saved is durably there; an error if one cannot be."""
+        self.writer.settle()
 
     def lend(self, other: Artifacts, digests: Iterable[str]) -> None:
         """Puts these images into another run, too, without a second copy where the disk can."""
@@ -63,6 +79,7 @@ class Artifacts:
 
         A file with anything in it but the pixels that were saved is not the file that was saved.
         """
+        self.settle()
         try:
             read = ImageFile(self.path(digest)).canonical()
         except InputError as error:
@@ -71,11 +88,15 @@ class Artifacts:
             raise StoreError(f"{self.path(digest)} is not the image that was saved; start anew")
         return read.image
 
-    def save_batch(self, key: str, batch: Batch) -> None:
-        """Writes the images, then the batch: a batch that is there has all of its images."""
+    def save_batch(self, key: str, batch: Batch, queries: Sequence[Query]) -> Batch:
+        """Has the images written, then the batch: a batch that is there has all of its images.
+
+        Returns it as read back from those files. An image that `queries`, of which it was made,
+        show already is not read: one of the same digest is the same 8-bit picture.
+        """
         items = [
             {
-                "turns": [self._turn(message) for message in hostile.query.messages],
+                "turns": [_turn(message) for message in hostile.query.messages],
                 "start": _number(hostile.start),
                 "end": _number(hostile.end),
                 "steps": hostile.steps,
@@ -89,19 +110,26 @@ class Artifacts:
             for hostile in batch.hostiles
         ]
         data = {"seconds": batch.seconds, "flags": list(batch.flags), "items": items}
+        text = json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
+        for hostile in batch.hostiles:
+            for image in hostile.query.images:
+                self.save(image)
         path = self._batch(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        files.replace(path, json.dumps(data, ensure_ascii=False, allow_nan=False).encode())
+        self.writer.put_after(path, text)
+        shown = {i.digest: i for query in queries for i in query.images if i.exact}
+        return self._read(text, queries, shown)
 
     def load_batch(self, key: str, queries: Sequence[Query]) -> Batch | None:
         """The batch as its files have it, on the settings of the queries that it was made of."""
         path = self._batch(key)
-        if not path.exists():
-            return None
-        data = json.loads(path.read_bytes())
+        return self._read(path.read_bytes(), queries, NOTHING) if path.exists() else None
+
+    def _read(self, text: bytes, queries: Sequence[Query], shown: Mapping[str, Image]) -> Batch:
+        data = json.loads(text)
         hostiles = tuple(
             Hostile(
-                replace(query, messages=tuple(self._message(turn) for turn in item.pop("turns"))),
+                replace(query, messages=tuple(self._message(t, shown) for t in item.pop("turns"))),
                 curve=tuple(item.pop("curve", ())),
                 **item,
             )
@@ -112,19 +140,24 @@ class Artifacts:
     def _batch(self, key: str) -> Path:
         return self.folder / "hostile" / f"{key}.json"
 
-    def _turn(self, message: Message) -> dict[str, Any]:
-        return {"role": message.role, "parts": [self._part(part) for part in message.parts]}
-
-    def _part(self, part: Part) -> str | dict[str, str]:
-        if isinstance(part, str):
-            return part
-        if isinstance(part, Image):
-            return {"image": self.save(part)}
-        raise InputError("a hostile query with audio cannot be stored; attack images or text")
-
-    def _message(self, turn: dict[str, Any]) -> Message:
-        parts = [p if isinstance(p, str) else self.load(p["image"]) for p in turn["parts"]]
+    def _message(self, turn: dict[str, Any], shown: Mapping[str, Image]) -> Message:
+        parts = [
+            part if isinstance(part, str) else shown.get(part["image"]) or self.load(part["image"])
+            for part in turn["parts"]
+        ]
         return Message(turn["role"], tuple(parts))
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    return {"role": message.role, "parts": [_part(part) for part in message.parts]}
+
+
+def _part(part: Part) -> str | dict[str, str]:
+    if isinstance(part, str):
+        return part
+    if isinstance(part, Image):
+        return {"image": part.digest}
+    raise InputError("a hostile query with audio cannot be stored; attack images or text")
 
 
 def _number(value: float | None) -> float | None:

@@ -10,7 +10,7 @@ from typing import Any
 from sallet.core.errors import StoreError
 from sallet.runs.record import CellKey, Row, Said
 
-SAID = ("tries", "votes", "source_tries", "source_votes")
+SAID = ("tries", "votes", "source_tries", "source_votes", "copies")
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 

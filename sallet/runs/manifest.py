@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import sallet
-from sallet.core.errors import StoreError
+from sallet.core.errors import StoreError, WrongFolder
 from sallet.runs.recipe import Recipe
 
 LIBRARIES = ("torch", "transformers", "numpy", "pillow")
@@ -74,6 +74,11 @@ class Manifest:
                     f"({sallet.__version__}) reads up to {FORMAT}: update it"
                 )
             return cls(**data)
+        except (FileNotFoundError, NotADirectoryError):
+            raise WrongFolder(
+                f"{folder} is not a run folder: it has no {path.name}; give one that "
+                "`sallet evaluate` made"
+            ) from None
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise StoreError(
                 f"{folder} is not a run folder: {path.name} cannot be read ({error})"

@@ -63,6 +63,7 @@ def parse(data: dict[str, Any]) -> Recipe:
         resubmissions=_whole(data.get("resubmissions", 1), "resubmissions"),
         attack_batch=_whole(data.get("attack_batch", 40), "attack_batch"),
         judge=_text(data.get("judge"), "judge"),
+        second_judge=_text(data.get("second_judge"), "second_judge"),
         fixed_seed=_switch(data.get("fixed_seed"), "fixed_seed"),
     )
     if recipe.fixed_seed and recipe.resubmissions > 1:
@@ -174,6 +175,7 @@ def _attack(entry: _Entry) -> AttackSpec:
     eps = _eps(entry.take("eps"), norm, f"{where}.eps")
     kept = {key: _names(entry.take(key), f"{where}.{key}") for key in ("benchmarks", "defenses")}
     access = _access(entry.take("access"), f"{where}.access")
+    split = _one_of(("seen", "unseen"), entry.take("split"), f"{where}.split")
     name, params, target = entry.spec()
     if name == "none" and (goal or norm or eps is not None):
         raise RecipeError(f"{where}: the attack `none` has no goal, norm or eps")
@@ -181,7 +183,7 @@ def _attack(entry: _Entry) -> AttackSpec:
         raise RecipeError(f"{where}: the attack {name!r} needs a goal: {', '.join(get_args(Kind))}")
     if access and name in BLIND:
         raise RecipeError(f"{where}: the attack {name!r} looks at no model; drop its `access`")
-    return AttackSpec(name, params, target, goal, norm, eps, **kept, access=access)
+    return AttackSpec(name, params, target, goal, norm, eps, **kept, access=access, split=split)
 
 
 def _eps(value: object, norm: str | None, where: str) -> float | None:

@@ -58,7 +58,8 @@ class BenchmarkSpec(Spec):
 class AttackSpec(Spec):
     """An attack, its goal and budget, and the benchmarks, defences and access it is kept to.
 
-    `eps` is in 8-bit units in either norm; an empty restriction means everything.
+    `eps` is in 8-bit units in either norm; an empty restriction means everything. `split` says
+    whether a trained defence has `seen` its like; it decides nothing but where figures are put.
     """
 
     goal: Kind | None = None
@@ -67,6 +68,7 @@ class AttackSpec(Spec):
     benchmarks: tuple[str, ...] = ()
     defenses: tuple[str, ...] = ()
     access: tuple[Asked, ...] = ()
+    split: str | None = None
 
     @property
     def blind(self) -> bool:
@@ -101,6 +103,7 @@ class Recipe:
     resubmissions: int = 1
     attack_batch: int = 40
     judge: str | None = None  # in place of each benchmark's own
+    second_judge: str | None = None  # `none`: no second one; left out: one that reads words
     fixed_seed: bool = False  # one defence seed for everything, known to the attacker
 
     def as_dict(self) -> dict[str, Any]:
@@ -117,6 +120,7 @@ class Recipe:
             "resubmissions": self.resubmissions,
             "attack_batch": self.attack_batch,
             **({"judge": self.judge} if self.judge else {}),
+            **({"second_judge": self.second_judge} if self.second_judge else {}),
             **({"fixed_seed": True} if self.fixed_seed else {}),
         }
 
@@ -174,7 +178,8 @@ def _attack(spec: AttackSpec) -> dict[str, Any]:
         "defenses": list(spec.defenses) or None,
         "access": list(spec.access) or None,
     }
-    return _plain(spec, goal=spec.goal, norm=spec.norm, eps=spec.eps, **restrictions)
+    kept = {**restrictions, "split": spec.split}
+    return _plain(spec, goal=spec.goal, norm=spec.norm, eps=spec.eps, **kept)
 
 
 def _defense(spec: DefenseSpec) -> dict[str, Any]:

@@ -83,6 +83,17 @@ class Row:
     source_eligible: bool | None = None  # whether they were right of the clean image (untargeted)
     source_tries: tuple[Said, ...] = ()  # what each said, or chose, of the hostile image
     source_votes: tuple[Said, ...] = ()  # and of the clean one (untargeted only)
+    attack_looks: int = 0  # losses and gradients that the attacker took of this sample
+    attack_asks: int = 0  # answers that the attacker asked for
+    copies: tuple[Said, ...] = ()  # of `answer`, where a defence chose it among several
+    category: str = ""  # of the benchmark
+    source_data: str = ""  # revision of the benchmark's files
+    score: float | None = None  # the judge's own mark, where it gives one
+    against: float | None = None  # the mark of what the answer was compared with
+    thoughts: str = ""  # what a judge that reasons wrote before its verdict
+    second_judge: str = ""  # another judge's view of the same answer; rates do not use it
+    second_outcome: str = ""
+    second_reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,8 +117,15 @@ class Cell:
     clusters: int = 0
     reasons: dict[str, int] = field(default_factory=dict[str, int])  # of the judge, if assessed
     attack_seconds: float = 0.0  # for one sample
+    attack_looks: float = 0.0  # losses, probabilities and gradients taken, for one sample
+    attack_asks: float = 0.0  # answers asked for, for one sample
     refusal_rates: dict[str, Rate] = field(default_factory=dict[str, Rate])  # by who refused
     resubmission_curve: tuple[Rate, ...] = ()  # success after 1, 2, ... submissions; the last: asr
     broken_by: dict[str, int] = field(default_factory=dict[str, int])  # by an ensemble's member
     source_asr: Rate | None = None  # transfer only: success on the source itself
     source_n: int = 0  # the rows that it is over
+    official: dict[str, Rate] = field(default_factory=dict[str, Rate])  # of the benchmark's scorer
+    second_judge: str = ""
+    disagreement: Rate | None = None  # of the two judges, over rows that both assessed
+    second_unassessed: int = 0
+    categories: dict[str, Rate] = field(default_factory=dict[str, Rate])  # of the cell's main rate

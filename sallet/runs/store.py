@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from sallet.core.errors import StoreError
+from sallet.core.errors import OtherRecipe, StoreError, WrongFolder
 from sallet.runs import files
 from sallet.runs.artifacts import Artifacts
 from sallet.runs.codec import from_line, to_line
@@ -57,10 +57,12 @@ class Store:
         return (cell, sample) in self._done
 
     def append(self, rows: Sequence[Row], seconds: float = 0.0) -> None:
-        """Writes all of these rows, durably, or none; `seconds` is added to the run's time."""
+        """Writes all of these rows, durably, or none, once the images that they name are there;
+        `seconds` is added to the run's time."""
         keys = [(row.cell, row.sample) for row in rows]
         if len({*keys}) < len(keys) or not self._done.isdisjoint(keys):
             raise StoreError("a row would be written twice; this is a fault of sallet")
+        self.artifacts.settle()
         files.append(self.folder / "rows.jsonl", _lines(rows))
         self.rows += rows
         self._done.update(keys)
@@ -98,7 +100,7 @@ class Store:
     def asks(self) -> None:
         """An error if this run is another one's answers: none of its own may be among them."""
         if self.manifest.scored is not None:
-            raise StoreError(
+            raise WrongFolder(
                 f"{self.folder} is a run that was judged again, and asks nobody: go on with the "
                 "run that it was made of, then use `sallet score`"
             )
@@ -106,7 +108,7 @@ class Store:
     def rescores(self, other: Store) -> None:
         """Notes that this run is another one's answers, judged again, and borrows its images."""
         if self.manifest.scored not in (None, other.manifest.digest):
-            raise StoreError(f"{self.folder} scores another run; choose another folder with --out")
+            raise WrongFolder(f"{self.folder} scores another run; choose another folder with --out")
         self.manifest = replace(self.manifest, scored=other.manifest.digest)
         self.expect(len(other.rows))
         images = {name for row in other.rows for name in (*row.clean_images, *row.hostile_images)}
@@ -146,14 +148,18 @@ def opened(folder: Path, recipe: Recipe, *, resume: bool) -> Iterator[Store]:
         known = (folder / "manifest.json").exists()
         begun = known and bool(read_rows(folder) or (folder / WITHDRAWN).exists())
         if begun and not resume:
-            raise StoreError(
+            raise WrongFolder(
                 f"{folder} holds a run already; go on with it by --resume, or choose another "
                 "folder with --out"
             )
         if not known and any(not path.name.startswith(".") for path in folder.iterdir()):
-            raise StoreError(f"{folder} holds other files; choose another folder with --out")
+            raise WrongFolder(f"{folder} holds other files; choose another folder with --out")
         goes_on = begun or (known and resume and _same(folder, recipe))
-        yield _resumed(folder, recipe) if goes_on else _new(folder, recipe)
+        store = _resumed(folder, recipe) if goes_on else _new(folder, recipe)
+        try:
+            yield store
+        finally:
+            store.artifacts.writer.close()
 
 
 def read_rows(folder: Path, name: str = "rows.jsonl") -> list[Row]:
@@ -217,7 +223,7 @@ def _resumed(folder: Path, recipe: Recipe) -> Store:
     if manifest.sallet != now.sallet:
         differences.append(f"sallet: {manifest.sallet!r} -> {now.sallet!r}")
     if differences:
-        raise StoreError(
+        raise OtherRecipe(
             f"{folder} belongs to another recipe; changed: {'; '.join(differences)}. Change it "
             "back, or start a new run with --out"
         )

@@ -69,12 +69,16 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
     draw = commands.add_parser("draw", help="draw a contact sheet of a family")
     draw.add_argument("family", help="a family, for instance where or typographic")
-    draw.add_argument("out", type=Path, help="image file to write")
+    draw.add_argument("out", type=Path, help="image file to write, or with --plain a folder")
     draw.add_argument("--count", type=int, default=12)
     draw.add_argument("--seed", type=int, default=0)
     draw.add_argument(
         "--split", choices=("train", "plain", "shift"), default="plain",
         help="training scenes, held-out ones, or held-out ones drawn otherwise",
+    )  # fmt: skip
+    draw.add_argument(
+        "--plain", action="store_true",
+        help="each picture alone, as a PNG, and the questions in a list for `sallet attack`",
     )  # fmt: skip
     draw.set_defaults(handler=run_draw)
     for command in (train, check, draw):
@@ -94,7 +98,7 @@ def run_train(args: argparse.Namespace) -> int:
             made, facts = _train(args, bar.stage)
     except KeyboardInterrupt:
         print(f"stopped; the same command goes on from {args.out}", file=sys.stderr)
-        return 130
+        return 1
     found = {"models": [str(m) for m in made], "make": args.make, "seed": args.seed, **facts}
     _say(found, args.json)
     return 0
@@ -189,10 +193,14 @@ def _check_encoder(folder: Path, args: argparse.Namespace) -> object:
 
 
 def run_draw(args: argparse.Namespace) -> int:
-    """Draw one contact sheet."""
-    from sallet.world.draw import save
+    """Draw one contact sheet, or the pictures alone."""
+    from sallet.core.errors import UsageError
+    from sallet.world.draw import pictures, save
 
-    save(
+    if args.count < 1:
+        raise UsageError(f"--count must be at least 1; it is {args.count}")
+    draw = pictures if args.plain else save
+    draw(
         args.out, args.family, args.count, seed=args.seed,
         held_out=args.split != "train", shift=args.split == "shift",
     )  # fmt: skip

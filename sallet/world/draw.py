@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from pathlib import Path
 from typing import Final
 
 from PIL import Image, ImageDraw, ImageFont
 
+from sallet.core.errors import UsageError
 from sallet.world.families import items
 from sallet.world.questions import Item
 from sallet.world.render import seen
@@ -51,9 +53,38 @@ def save(
     shift: bool = False,
 ) -> Path:
     """Write the sheet as a file whose suffix says the format."""
+    known = Image.registered_extensions()
+    if path.suffix.lower() not in known:
+        raise UsageError(f"{path} must end in an image format's suffix, such as .png or .jpg")
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet(family, n, seed=seed, held_out=held_out, shift=shift).save(path)
     return path
+
+
+def pictures(
+    folder: Path,
+    family: str,
+    n: int = 12,
+    *,
+    seed: int = 0,
+    held_out: bool = True,
+    shift: bool = False,
+) -> Path:
+    """Write each picture as a PNG, and `list.jsonl` with the questions that are about one picture
+    in one turn: what `sallet attack` takes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    listed: list[str] = []
+    for i, item in enumerate(items(family, n, seed=seed, held_out=held_out, shift=shift)):
+        names = [f"{family}-{i}{'b' * second}.png" for second in range(len(item.scenes))]
+        for name, scene in zip(names, item.scenes, strict=True):
+            Image.fromarray(seen(scene)).save(folder / name)
+        if len(names) == 1 and not item.turns:
+            line = {"image": names[0], "ask": item.question}
+            listed.append(
+                json.dumps(line if item.system is None else {**line, "system": item.system})
+            )
+    (folder / "list.jsonl").write_text("".join(f"{line}\n" for line in listed), encoding="utf-8")
+    return folder
 
 
 def _lines(item: Item) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from sallet.core.precision import fast_bfloat16
+from sallet.models.load import device_of
 from sallet.models.local import HFModel
 from sallet.models.towers import TEMPLATE, Toward, Tower
 from sallet.world.models import path
@@ -16,7 +18,7 @@ def load(name: str, *, device: str = "cpu", dtype: str = "float32", max_batch: i
     attack's success is checked on answers, never on its gradients. Attention is plain: at these
     lengths it is the fastest.
     """
-    half = device.startswith("cpu") and _fast_bfloat16()
+    half = fast_bfloat16(device_of(device))
     return HFModel.from_pretrained(
         path(name),
         name=name,
@@ -35,7 +37,3 @@ def encoder(
     return Tower.from_pretrained(
         path(name), name=name, device=device, template=template, toward=toward
     )
-
-
-def _fast_bfloat16() -> bool:
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from sallet.core.errors import ModelError, UnknownName
+from sallet.core.errors import ModelError, UnknownName, WrongModel
 
 MAKES: Final = ("llava", "qwen3vl", "internvl")
 CHARACTERS: Final = ("strong", "weak")
@@ -41,5 +41,5 @@ def shipped(name: str) -> Path:
     if name not in MODELS and name not in ENCODERS and (own / "config.json").is_file():
         return own
     if name not in MODELS and name not in ENCODERS and own.is_dir():
-        raise ModelError(f"expected a config.json in {own}; `sallet world train` makes a model")
+        raise WrongModel(f"expected a config.json in {own}; `sallet world train` makes a model")
     return path(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -130,10 +131,32 @@ def test_a_sample_that_fell_is_left_alone_and_its_turn_is_kept():
         [("words", falls)] * 3, Target(Toy(), First()), QUERIES[:2], goals,
         seed=0, progress=told.append,
     )  # fmt: skip
-    assert [one.looks for one in made] == [3, 9]
+    assert [one.looks for one in made] == [3, 9 + 3]  # of three equals each is weighed
     assert [one.asks for one in made] == [2, 6]
     assert made[0].query.user_text.endswith("!")
     assert (made[0].start, made[0].end) == (2.0, 1.0)
+
+
+def test_of_equals_the_model_says_which_is_better_whatever_the_turns_say_of_themselves():
+    """A turn may climb another text's loss: a small number of its own is no better picture."""
+    model, goals = Toy(), [replace(goal, names=("never",)) for goal in wanted(Toy())]
+    good = PGD(eps=24, steps=10)
+
+    def boasts(model, queries, goals, **settings):
+        return [Hostile(query, 0.1, 0.01) for query in queries]
+
+    def modest(model, queries, goals, **settings):
+        made = good(model, queries, goals, **settings)
+        return [replace(one, start=9.0, end=8.0) for one in made]
+
+    for turns in ([boasts, modest], [modest, boasts]):
+        made = in_turn(
+            [("pixels", turn) for turn in turns], Target(model, JUDGE), QUERIES, goals,
+            seed=0, progress=lambda going: None,
+        )  # fmt: skip
+        assert {(one.start, one.end) for one in made} == {(9.0, 8.0)}
+        sent = model.loss([one.query for one in made], goals)
+        assert bool((sent < model.loss(QUERIES, goals)).all())
 
 
 def test_enough_keeps_what_the_turns_before_made():
@@ -150,6 +173,26 @@ def test_enough_keeps_what_the_turns_before_made():
         [("words", once)] * 3, Target(Toy(), JUDGE), QUERIES[:1], goals,
         seed=0, progress=lambda going: None,
     )  # fmt: skip
+    assert made.query.user_text.endswith("!")
+
+
+def test_a_turn_that_was_told_to_end_is_the_last_and_is_kept():
+    turns: list[int] = []
+
+    def ended(model, queries, goals, *, progress, **settings):
+        turns.append(len(turns))
+        with suppress(Enough):
+            progress(Going(done=1, total=2))
+        return [Hostile(query.with_text(after="!"), 2.0, 1.0) for query in queries]
+
+    def enough(going: Going) -> None:
+        raise Enough
+
+    (made,) = in_turn(
+        [("words", ended)] * 3, Target(Toy(), JUDGE), QUERIES[:1],
+        [Goal("targeted", "blue", ("never",))], seed=0, progress=enough,
+    )  # fmt: skip
+    assert turns == [0]
     assert made.query.user_text.endswith("!")
 
 

@@ -20,7 +20,7 @@ from sallet.core.guarded import guarded
 from sallet.core.image import Image, to_float
 from sallet.core.protocols import Enough, Going
 from sallet.core.query import Answer, Query
-from sallet.defenses.rewrite import Jpeg
+from sallet.defenses.rewrite import Jpeg, Noise
 from sallet.judges.rules import Rules
 from tests.core.toys import Smooth, Toy, Toyish, ask, numbers, picture
 
@@ -140,6 +140,43 @@ def test_half_as_many_where_memory_runs_out():
         for model in (Small(), Toy())
     )
     assert [h.query.digest for h in small] == [h.query.digest for h in large]
+
+
+@pytest.mark.parametrize("room", [1, 3])
+def test_memory_that_runs_out_through_a_random_defence_or_at_the_end(room: int):
+    """Rows are samples times defence seeds; the last look, which takes no gradient, is bounded,
+    too."""
+
+    class Small(Toy):
+        def loss(self, queries, goals):
+            if len(queries) > room:
+                raise torch.OutOfMemoryError("no room")
+            return super().loss(queries, goals)
+
+    attack = PGD(eps=1, steps=4, eot=2, eot_most=4, batch=8)
+    small, large = (
+        attack(guarded(model, Noise(0.02)), QUERIES[:8], goals_for(Toy(), "targeted")[:8],
+               judge=JUDGE, seed=0)
+        for model in (Small(), Toy())
+    )  # fmt: skip
+    assert all(made.steps == 4 for made in small)
+    assert [h.query.digest for h in small] == [h.query.digest for h in large]
+
+
+def test_whoever_has_enough_at_the_very_end_gets_all_of_it():
+    def late(going: Going) -> None:
+        if going.done == going.total:
+            raise Enough
+
+    goals = goals_for(Toy(), "targeted")
+    made = PGD(eps=1, steps=3)(Toy(), QUERIES, goals, judge=JUDGE, seed=0, progress=late)
+    assert {h.steps for h in made} == {3}
+
+
+@pytest.mark.parametrize(("key", "value"), [("step", -1.0), ("step", 0.0), ("eot_most", 1)])
+def test_settings_that_would_climb_or_average_nothing_are_errors(key: str, value: float):
+    with pytest.raises(RecipeError, match=key):
+        PGD(**{key: value})
 
 
 def test_apgd_halves_its_step_and_breaks_the_toy():

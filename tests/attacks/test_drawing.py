@@ -17,6 +17,7 @@ from sallet.attacks.typo import Typo
 from sallet.core.errors import RecipeError, UnknownName, UsageError
 from sallet.core.goal import Goal, Outcome
 from sallet.core.image import Image
+from sallet.core.protocols import Enough, Going
 from sallet.core.query import Message, Query
 from sallet.judges.rules import Rules
 from tests.core.toys import Toy, picture
@@ -85,6 +86,24 @@ def test_figstep_moves_the_question_into_a_list():
     rows = lower.any(1).astype(int)
     assert (np.diff(rows, prepend=0) == 1).sum() == 3  # three numbers under the title
     assert drawn(FigStep(side=300, size=0.1)) == made
+
+
+def test_whoever_has_enough_gets_what_was_drawn():
+    def once(going: Going) -> None:
+        raise Enough
+
+    model: Any = None  # it looks at none
+    first, second = FigStep()(
+        model,
+        [QUERY, QUERY],
+        [Goal.stop_refusing("sure", "gun")] * 2,
+        judge=Rules(),
+        seed=0,
+        progress=once,
+    )
+    assert first.query != QUERY
+    assert second.query == QUERY
+    assert (first.steps, second.steps) == (1, 0)
 
 
 def test_earlier_turns_and_the_system_text_stay():

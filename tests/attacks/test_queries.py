@@ -194,7 +194,7 @@ def test_an_endpoint_is_broken_by_http_and_by_no_more_requests(name: str, logpro
     assert server.behind.refused == (6 if logprobs == "refused" else 0)  # never tried again
     assert rate(Toy(), [h.query for h in hostile], goals) >= (0.9 if logprobs == "shown" else 0.4)
     if logprobs == "shown":  # the answer is in the reply that showed them
-        assert all(h.asks == 0 for h in hostile)
+        assert all(h.asks % 2 == 0 for h in hostile)  # asked again, twice, only after a fall
     if (name, logprobs) == ("square", "shown"):
         server.behind = Behind(Toy(), "ignored")
         ATTACKS[name](model, queries, goals, judge=JUDGE, seed=0)

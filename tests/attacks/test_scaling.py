@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from sallet.attacks.checks import cell_flags
 from sallet.attacks.scaling import MESSAGE, Lens, Scaling, fed
 from sallet.core.compose import Nothing
 from sallet.core.errors import NoGradient, RecipeError
@@ -13,7 +14,7 @@ from sallet.core.goal import Goal
 from sallet.core.guarded import guarded
 from sallet.core.image import Image, to_float
 from sallet.core.query import Query
-from sallet.defenses.rewrite import Resize
+from sallet.defenses.rewrite import Jpeg, Noise, Resize
 from sallet.judges.rules import Rules
 from sallet.models.local import HFModel
 from sallet.world.models import path
@@ -93,6 +94,17 @@ def test_through_a_defence_it_is_solved_for_what_the_defence_leaves(model: HFMod
     with torch.no_grad():
         left = lens.loss([bare.query, known.query], [MESSAGE] * 2)
     assert left[1] < 0.8 * left[0]
+
+
+def test_a_random_or_straight_defence_raises_its_flag(model: HFModel):
+    attack = Scaling(factor=1.25, steps=2, unread=0)
+    flags = {}
+    for defense in (Resize(0.6), Noise(0.02), Jpeg()):
+        made = attack(guarded(model, defense), [QUERY], [GOAL], judge=JUDGE, seed=0)
+        flags[defense.name] = cell_flags(made, defense, attack)
+    assert "random-without-eot" not in flags["resize"]
+    assert "random-without-eot" in flags["noise"]
+    assert "straight-through" in flags["jpeg"]
 
 
 def test_what_cannot_be_solved_is_an_error():

@@ -9,7 +9,7 @@ import torch
 from sallet.attacks.low_frequency import LowFrequency, Smooth
 from sallet.attacks.patch import Patch, Patched
 from sallet.attacks.placing import Placing
-from sallet.core.errors import InputError, RecipeError, UsageError
+from sallet.core.errors import RecipeError, UsageError
 from sallet.core.image import to_float
 from sallet.core.query import Query
 from tests.attacks.test_descent import JUDGE, QUERIES, distance, goals_for, rate
@@ -105,11 +105,11 @@ def test_what_is_filed_is_what_was_shown():
 
 def test_a_picture_that_is_smaller_than_the_patch_is_an_error_that_says_both_sizes():
     query = Query.ask(picture(0, 12), "what colour ?")
-    with pytest.raises(InputError, match="16x16 pixels does not fit into a picture of 12x12"):
+    with pytest.raises(RecipeError, match="16x16 pixels does not fit into a picture of 12x12"):
         Patch(side=16, steps=2)(
             Toy(), [query], goals_for(Toy(), "targeted")[:1], judge=JUDGE, seed=0
         )
-    with pytest.raises(InputError, match="when turned"):
+    with pytest.raises(RecipeError, match="when turned"):
         Patch(side=11, rotation=45, steps=2)(
             Toy(), [query], goals_for(Toy(), "targeted")[:1], judge=JUDGE, seed=0
         )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pytest
+import torch
 
 from sallet.attacks.apgd import APGD
 from sallet.attacks.control import UniformNoise
@@ -13,7 +15,7 @@ from sallet.attacks.pgd import PGD
 from sallet.attacks.square import Square
 from sallet.attacks.strongest import Strongest
 from sallet.core.errors import NoGradient, RecipeError, UnknownName
-from sallet.core.goal import Goal, Outcome
+from sallet.core.goal import Goal, Outcome, Verdict
 from sallet.core.guarded import guarded
 from sallet.core.protocols import Attack, Enough, Going, Hostile, Model
 from sallet.core.query import Answer, Query
@@ -23,7 +25,7 @@ from tests.core.toys import Open, Purify, Screen, Smooth, Toy, Toyish, ask
 JUDGE = Rules()
 QUERIES = [ask(i) for i in range(24)]
 E = 8.0
-ROW = "uniform-noise,pgd:steps=3,apgd:steps=12,square:queries=40"
+ROW = "uniform-noise,pgd:steps=3:step=2,apgd:steps=12,square:queries=40"
 
 
 def goals_for(model: Model) -> list[Goal]:
@@ -47,7 +49,11 @@ def test_it_breaks_what_any_of_its_members_breaks():
     goals = goals_for(Toy())
     alone = [
         fell(Toy(), run(attack, Toy(), goals), goals)
-        for attack in (PGD(eps=E, steps=3), APGD(eps=E, steps=12), Square(eps=E, queries=40))
+        for attack in (
+            PGD(eps=E, steps=3, step=E / 4),
+            APGD(eps=E, steps=12),
+            Square(eps=E, queries=40),
+        )
     ]
     assert 0 < sum(alone[0]) < sum(alone[1]) < len(QUERIES)
     together = fell(Toy(), run(Strongest(eps=E, members=ROW), Toy(), goals), goals)
@@ -58,7 +64,7 @@ def test_who_broke_it_is_named_and_the_cheap_ones_come_first():
     goals = goals_for(Toy())
     made = run(Strongest(eps=E, members=ROW), Toy(), goals)
     broken = fell(Toy(), made, goals)
-    cheap = fell(Toy(), run(PGD(eps=E, steps=3), Toy(), goals), goals)
+    cheap = fell(Toy(), run(PGD(eps=E, steps=3, step=E / 4), Toy(), goals), goals)
     for hostile, hit, easy in zip(made, broken, cheap, strict=True):
         if hit:
             assert hostile.by.startswith("pgd" if easy else ("apgd", "square"))
@@ -113,6 +119,47 @@ def test_without_a_gradient_the_others_still_look():
     noise = run(UniformNoise(eps=24), model, goals)
     assert sum(fell(model, made, goals)) >= sum(fell(model, noise, goals)) + 5
     assert {h.by for h in made} == {"square:queries=200"}
+
+
+@dataclass(frozen=True)
+class Never:
+    """A judge to whom nothing is a success: so all members are equals."""
+
+    name: str = "never"
+
+    def judge(self, query: Query, answer: object, goal: Goal) -> Verdict:
+        return Verdict(Outcome.RESISTED, "never")
+
+
+def test_of_equals_the_one_of_the_models_own_lowest_loss_is_kept():
+    """Square on answers climbs a distance of at most 1, PGD a cross-entropy: no common measure."""
+    model = Toy()
+    goals = goals_for(model)
+    alone = [
+        attack(model, QUERIES, goals, judge=Never(), seed=0)
+        for attack in (PGD(eps=4, steps=6), Square(eps=4, queries=6, objective="answers"))
+    ]
+    pgd, square = "pgd:steps=6", "square:queries=6:objective=answers"
+    for row in (f"{pgd},{square}", f"{square},{pgd}"):
+        made = Strongest(eps=4, members=row)(model, QUERIES, goals, judge=Never(), seed=0)
+        sent = model.loss([one.query for one in made], goals)
+        members = [model.loss([one.query for one in each], goals) for each in alone]
+        assert torch.allclose(sent, torch.stack(members).amin(0))
+        assert pgd in {one.by for one in made}
+
+
+class Quantised(Toy):
+    """Answers, and has weights that nobody differentiates."""
+
+    def loss(self, queries: Sequence[Query], goals: Sequence[Goal]) -> torch.Tensor:
+        raise NoGradient("weights of a format without gradients")
+
+
+def test_of_equals_that_nobody_can_weigh_the_last_is_kept():
+    goals = goals_for(Toy())
+    attack = Strongest(eps=4, members="uniform-noise,pgd:steps=2,square:queries=4")
+    made = attack(Quantised(), QUERIES, goals, judge=Never(), seed=0)
+    assert {one.by for one in made} == {"square:queries=4"}
 
 
 def test_with_no_member_that_can_look_it_says_so():

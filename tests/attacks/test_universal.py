@@ -54,6 +54,15 @@ def test_one_image_near_its_base_carries_over_and_noise_does_not(base: str):
     assert np.abs(images[0] - images[1]).max() <= 96
 
 
+@pytest.mark.parametrize(("norm", "eps"), [("l2", 300.0), ("l2", 20.0), ("linf", 2.6)])
+def test_the_file_of_one_image_is_in_its_ball_after_rounding(norm: str, eps: float):
+    for one in (Universal(eps=eps, norm=norm, steps=20), SharedNoise(eps=eps, norm=norm)):
+        (image,) = one.fit(Toy(), SEEN, blue(SEEN), judge=JUDGE, seed=0).query.images
+        change = image.pixels().astype(int) - 128
+        size = np.abs(change).max() if norm == "linf" else np.sqrt((change**2).sum())
+        assert 0 < size <= eps
+
+
 def test_one_change_is_within_eps_of_every_picture_of_any_size():
     queries = [Query.ask(picture(i, 10 + i % 5), "what colour ?") for i in range(20)]
     attack, model = Universal(eps=64, form="change", steps=60), Toy()

@@ -95,7 +95,7 @@ def test_another_judge_makes_a_run_of_its_own(tmp_path: Path, capsys: pytest.Cap
     assert Store.read(other).manifest.scored == Store.read(out).manifest.digest
     digest = poison[-1].hostile_images[0]
     assert Store.read(other).artifacts.load(digest).digest == digest
-    assert run([*words, "--max-unassessed", "1"]) == 1  # it is there already
+    assert run([*words, "--max-unassessed", "1"]) == 2  # it is there already
     assert run([*words, "--max-unassessed", "1", "--resume"]) == 0
     assert read_rows(other) == rows
 
@@ -145,7 +145,7 @@ def test_runs_says_how_far_each_got(tmp_path: Path, capsys: pytest.CaptureFixtur
     (listed,) = json.loads(captured.out)["runs"]
     assert (listed["rows"], listed["planned"], listed["state"]) == (5, 20, "25%")
     assert "broken is not a run folder" in captured.err
-    assert run(["runs", str(tmp_path / "nowhere")]) == 1
+    assert run(["runs", str(tmp_path / "nowhere")]) == 2
 
 
 def test_a_run_of_a_later_format_is_left_alone(tmp_path: Path):

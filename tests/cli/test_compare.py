@@ -102,7 +102,7 @@ def test_one_run_shows_its_minimum_and_who_refused(capsys: pytest.CaptureFixture
         (["compare", "OLD", "NEW", "--by", "model", "--baseline", "x"], 2, "the first"),
         (["compare", "OLD", "--by", "defense"], 2, "this run has defense: none"),
         (["compare", "OLD", "EMPTY"], 1, "no row yet"),
-        (["compare", "missing"], 1, "not a run folder"),
+        (["compare", "missing"], 2, "not a run folder"),
     ],
 )
 def test_errors_are_one_line(

@@ -77,13 +77,14 @@ def test_list_has_every_name(what: str, capsys: pytest.CaptureFixture[str]):
     from sallet import catalog
 
     assert run(["list", what, "--json"]) == 0
-    listed = json.loads(capsys.readouterr().out.splitlines()[-1])[what]
-    assert listed == {
+    shown = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert shown[what] == list(shown["summaries"][what])
+    assert shown["summaries"][what] == {
         name: entry.summary
         for name, entry in next(t for k, t in catalog.TABLES.items() if f"{k}s" == what).items()
     }
     assert run(["list", what]) == 0
-    assert all(name in capsys.readouterr().out for name in [next(iter(listed))])
+    assert all(name in capsys.readouterr().out for name in shown[what][:1])
 
 
 @pytest.mark.parametrize(
@@ -96,8 +97,11 @@ def test_list_has_every_name(what: str, capsys: pytest.CaptureFixture[str]):
         (["evaluate", "RECIPE", "--eps", "0.03"], 2, "8-bit units"),
         (["evaluate", "RECIPE", "--attack", "pdg"], 2, "did you mean pgd"),
         (["evaluate", "RECIPE", "--only", "defense"], 2, "KEY=VALUE"),
+        (["evaluate", "RECIPE", "--workers", "0", "--dry-run"], 2, "--workers is at least 1"),
+        (["evaluate", "RECIPE", "--attack", "gcg", "--eps", "8"], 2, "has no eps; its options"),
+        (["judge", "agreement", "missing.csv"], 2, "there is no file missing.csv"),
         (["evaluate", "RECIPE", "--only", "defense=jpg"], 2, "did you mean jpeg"),
-        (["report", "missing"], 1, "not a run folder"),
+        (["report", "missing"], 2, "not a run folder"),
     ],
 )
 def test_an_error_is_one_line_that_says_what_to_do(
@@ -180,9 +184,9 @@ def test_a_run_with_json_ends_in_one_object(
     assert shown["summary"] == json.loads((out / "summary.json").read_text())
     assert (out / "report.html").read_text().startswith("<!")
 
-    assert run(words) == 1
+    assert run(words) == 2
     assert "--resume" in capsys.readouterr().err
-    assert run([*words, "--resume", "--eps", "4"]) == 1
+    assert run([*words, "--resume", "--eps", "4"]) == 2
     assert "attacks.1.eps: 8.0 -> 4.0" in capsys.readouterr().err
 
     (out / "summary.json").unlink()

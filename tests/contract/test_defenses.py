@@ -16,6 +16,12 @@ from sallet.core.query import Answer, Failure, Query
 from sallet.core.seeds import derive
 
 DEFENSES = [*catalog.DEFENSES, "safety-prompt+majority+jpeg"]
+SHORTER = {"diffpure": {"until": 3}, "diffpure-10": {"until": 10}}
+"""The same objects on a shorter way: a hundred steps for every picture here would take minutes."""
+
+
+def defense_of(name: str):
+    return catalog.defense(name, **SHORTER.get(name, {}))
 
 
 @pytest.fixture(scope="module")
@@ -38,26 +44,26 @@ def texts(answers: list[Answer | Failure]) -> list[str]:
 @pytest.mark.parametrize("name", DEFENSES)
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_pooled_equals_one_by_one(name: str, temperature: float, model, queries):
-    defended = guarded(model, catalog.defense(name))
+    defended = guarded(model, defense_of(name))
     asked = [
         replace(q, sampling=replace(q.sampling, temperature=temperature, seed=i))
         for i, q in enumerate(queries)
     ]
     pooled = texts(defended.answer(asked))
     assert pooled == [texts(defended.answer([q]))[0] for q in asked]
-    assert len(set(pooled)) > 1
+    assert (len(set(pooled)) > 1) != (name == "empty")
 
 
 @pytest.mark.parametrize("name", DEFENSES)
 def test_a_new_object_with_the_same_seeds_gives_the_same(name: str, model, queries):
-    first = guarded(model, catalog.defense(name)).answer(queries[:4])
-    assert first == guarded(model, catalog.defense(name)).answer(queries[:4])
+    first = guarded(model, defense_of(name)).answer(queries[:4])
+    assert first == guarded(model, defense_of(name)).answer(queries[:4])
 
 
 @pytest.mark.parametrize("name", DEFENSES)
 def test_only_a_stochastic_defence_looks_at_its_seed(name: str, model, queries):
     """What the model is shown differs between defence seeds if and only if that is declared."""
-    defense = catalog.defense(name)
+    defense = defense_of(name)
     shown: list[list[str]] = []
 
     class Watching:
@@ -70,12 +76,15 @@ def test_only_a_stochastic_defence_looks_at_its_seed(name: str, model, queries):
     for seed in (1, 2):
         shown.append([])
         guarded(Watching(), defense).answer([queries[0].with_defense_seed(seed)])
-    assert (shown[0] != shown[1]) == defense.stochastic
+    if name == "choose":  # what it takes for this query may be an option that is not random
+        assert defense.stochastic or shown[0] == shown[1]
+    else:
+        assert (shown[0] != shown[1]) == defense.stochastic
 
 
 @pytest.mark.parametrize("name", DEFENSES)
 def test_an_attacker_gets_a_gradient_or_is_told_that_there_is_none(name: str, model, queries):
-    defense = catalog.defense(name)
+    defense = defense_of(name)
     goal = catalog.build("benchmark", "world/where").samples(1, seed=5)[0].goals["targeted"]
     pixels = queries[0].images[0].tensor().requires_grad_()
     query = queries[0].with_images([Image(pixels)])
@@ -93,9 +102,9 @@ def test_an_attacker_gets_a_gradient_or_is_told_that_there_is_none(name: str, mo
 @pytest.mark.parametrize("name", DEFENSES)
 def test_a_broken_picture_costs_only_its_own_answer(name: str, model, queries):
     broken = queries[0].with_images([Image(_Unreadable())])
-    answers = guarded(model, catalog.defense(name)).answer([queries[1], broken, queries[2]])
+    answers = guarded(model, defense_of(name)).answer([queries[1], broken, queries[2]])
     assert [isinstance(a, Failure) for a in answers] == [False, True, False]
-    alone = guarded(model, catalog.defense(name)).answer([queries[1], queries[2]])
+    alone = guarded(model, defense_of(name)).answer([queries[1], queries[2]])
     assert [answers[0], answers[2]] == alone
 
 
@@ -119,7 +128,7 @@ def test_a_stack_is_called_by_its_layers(model, queries):
 
 @pytest.mark.parametrize("name", catalog.DEFENSES)
 def test_a_defence_is_frozen_configuration(name: str):
-    first, second = catalog.defense(name), catalog.defense(name)
+    first, second = defense_of(name), defense_of(name)
     assert first == second
     assert hash(first) == hash(second)
     with pytest.raises(AttributeError):

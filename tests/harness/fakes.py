@@ -7,9 +7,11 @@ is blue enough: so it can be right, wrong, fooled, jailbroken and defended in mi
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -35,6 +37,9 @@ class Lamp:
     revision: str = field(default_factory=lambda: os.environ.get("LAMP_REVISION", "lamp-1"))
 
     def answer(self, queries: Sequence[Query]) -> list[Answer | Failure]:
+        if (tomb := os.environ.get("LAMP_DIES")) and len(os.listdir(tomb)) < 2:
+            Path(tomb, str(os.getpid())).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(float(os.environ.get("LAMP_DELAY", "0")) * len(queries))
         with torch.no_grad():
             return [self._answer(query) for query in queries]

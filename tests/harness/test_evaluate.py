@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 from collections.abc import Callable
@@ -152,6 +153,13 @@ def test_a_resumed_run_has_the_same_rows_and_makes_no_attack_again(lamp: Store, 
     assert _timeless(summarize(again.manifest, again.rows)) == _timeless(
         summarize(lamp.manifest, lamp.rows)
     )
+
+
+def test_what_was_loaded_is_looked_through_again_after_a_run(tmp_path: Path):
+    two = [LAMP, {**LAMP, "blue": 0.5}]
+    few = {**RECIPE, "models": two, "benchmarks": [BRIGHTER], "attacks": ["none"]}
+    assert {row.key.model for row in run(tmp_path / "run", few).rows} == {"lamp"}
+    assert gc.get_freeze_count() == 0
 
 
 def test_a_run_again_from_nothing_has_the_same_rows(lamp: Store, tmp_path: Path):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sallet.core.errors import RecipeError, UnknownName, UsageError
+from sallet.core.errors import RecipeError, SalletError, UnknownName, UsageError
 from sallet.harness.keys import FREE, place
 from sallet.harness.parts import Parts, resolved
 from sallet.harness.plan import Plan, plan
@@ -89,6 +89,15 @@ def test_an_attack_keeps_to_what_it_lists():
         planned(attacks=[{**PGD, "benchmarks": ["toy/brigher"]}])
 
 
+def test_an_attack_may_say_whether_a_defence_learned_from_its_like():
+    made = planned(attacks=["none", {**PGD, "split": "unseen"}])
+    assert {(c.key.attack, c.key.split) for c in made.cells} == {("none", None), ("pgd", "unseen")}
+    again = parse(made.recipe.as_dict())
+    assert again == made.recipe
+    with pytest.raises(UnknownName, match="seen"):
+        planned(attacks=[{**PGD, "split": "sen"}])
+
+
 def test_a_goal_that_no_sample_has_is_left_out_with_a_note():
     made = planned(benchmarks=[BRIGHTER, POISON])
     assert [c.key.goal for c in made.cells] == [None, "untargeted", "jailbreak"]
@@ -168,3 +177,23 @@ def test_work_is_counted_once():
         (n, 0, 0),  # the same images again
         (n, 3 * 2 * n, 2 * 10 * n),  # confirmed by three seeds, EOT over two
     ]
+
+
+def test_the_work_of_an_attack_that_only_asks_is_its_budget():
+    made = planned(attacks=[{"name": "square", "goal": "untargeted", "queries": 70}])
+    (todo,) = work(made, Parts())
+    assert (todo.checks, todo.gradients) == (24 * 70, 0)
+
+
+@pytest.mark.parametrize(
+    ("defense", "match"),
+    [
+        ({"name": "safety-prompt", "wording": "none.txt"}, "no prompt file"),
+        ({"name": "smoothguard", "embedder": "wrods"}, "words"),
+        ({"name": "smoothguard", "sigma": -0.1}, "0 to 1"),
+        ({"name": "adashield-a", "encoder": "world/clip-surrogate"}, "train it again"),
+    ],
+)
+def test_a_defence_that_cannot_be_built_stops_the_plan(defense, match: str):
+    with pytest.raises(SalletError, match=match):
+        planned(defenses=[defense])

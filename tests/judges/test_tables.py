@@ -45,7 +45,7 @@ def test_there_are_the_languages_that_the_docs_name() -> None:
 def test_a_table_says_what_rules_need(table: Table) -> None:
     assert all(table.patterns[section] for section in NEEDED)
     assert len(table.common) > 40
-    assert script_of(next(iter(table.common - {"ai"}))) is not None
+    assert all(script_of(word) is not None for word in table.common if not word.isdigit())
     for section in SECTIONS:
         for line in table.patterns[section]:
             assert re.fullmatch(line, "") is None, f"{section} has a line that is nothing"

@@ -33,6 +33,14 @@ def test_what_a_reader_takes_for_equal_is_equal(text: str, same: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["".join(map(chr, range(128))), "it's a `cat`, 3_4 (b2)\tand\nno more.", "l'arbre d'eau", ""],
+)
+def test_words_are_the_same_beside_letters_of_another_kind(text: str) -> None:
+    assert plain(f"{text} \u00f1") == f"{plain(text)} n".strip()
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("<think>no</think>yes", "yes"),

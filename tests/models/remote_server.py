@@ -156,9 +156,9 @@ class Server:
 
 
 @contextmanager
-def running() -> Iterator[Server]:
+def running(made: Server | None = None) -> Iterator[Server]:
     """The server in a thread of its own, on a port that was free."""
-    made = Server()
+    made = made or Server()
     routes = [
         Route("/v1/chat/completions", made.chat, methods=["POST"]),
         Route("/v1/models", made.models),

@@ -43,7 +43,8 @@ def test_an_unknown_name_suggests_presets() -> None:
 
 def test_an_unknown_hub_name_offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    assert "neither a folder here nor a name" in refused("nobody/nothing-at-all")
+    said = refused("nobody/nothing-at-all")
+    assert "is no folder here; expected a checkpoint's folder or a hub name" in said
 
 
 def test_a_folder_without_a_processor(folder: Callable[[str], Path], tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def folder(
         recipe={"name": "first-look", "seed": 7, "models": [{"name": m} for m in models]},
         digest="0123456789abcdef",
         sallet="0.1.0",
-        commit="deadbeef" * 5,
+        commit="deadbeef" * 5 + "+changed",
         machine="Linux, x86_64, 2 cores",
         libraries={"python": "3.11.9", "torch": "2.11.0"},
         seconds=222.0,
@@ -209,6 +209,10 @@ def _row(
         "defense_config": "cd" * 8,
         "code": "0.1.0",
         "attack_seconds": 0.5,
+        "category": noun,
+        "second_judge": "rules",
+        "second_outcome": "resisted" if i % 8 == 3 else outcome,
+        "second_reason": "another view",
     }
     return Row(**values)
 

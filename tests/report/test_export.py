@@ -160,7 +160,7 @@ def test_a_run_without_rows_says_so(tmp_path: Path, capsys: pytest.CaptureFixtur
         pass
     assert export(tmp_path / "run", "--format", "csv") == 1
     assert "no row yet" in capsys.readouterr().err
-    assert export(tmp_path, "--format", "csv") == 1
+    assert export(tmp_path, "--format", "csv") == 2
     assert "is not a run folder" in capsys.readouterr().err
 
 

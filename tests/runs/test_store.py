@@ -8,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
-from sallet.core.errors import StoreError
+from sallet.core.errors import InputError, StoreError
 from sallet.core.image import Image
 from sallet.core.protocols import Hostile
 from sallet.core.query import Message, Query
 from sallet.media.encode import encode
+from sallet.media.file import open_image
 from sallet.runs import files
 from sallet.runs.artifacts import Artifacts, Batch
 from sallet.runs.codec import from_line, to_line
@@ -180,9 +182,12 @@ def test_hostile_queries_come_back_from_their_files(tmp_path: Path):
     clean = [Query.ask(picture(i), "what ?", max_tokens=7).with_defense_seed(i) for i in (0, 1)]
     attacked = [query.with_images([picture(9)]).with_text(after="!") for query in clean]
     hostiles = tuple(Hostile(q, start=1.0, end=math.inf, steps=3, gradient=0.1) for q in attacked)
-    artifacts.save_batch("k", Batch(hostiles, 1.5, ("flag",)))
+    assert artifacts.load_batch("k", clean) is None
+    made = artifacts.save_batch("k", Batch(hostiles, 1.5, ("flag",)), clean)
+    artifacts.settle()
     batch = artifacts.load_batch("k", clean)
     assert batch is not None
+    assert [vars(one) for one in batch.hostiles] == [vars(one) for one in made.hostiles]
     assert [one.query for one in batch.hostiles] == attacked
     assert (batch.seconds, batch.flags) == (1.5, ("flag",))
     assert (batch.hostiles[0].start, batch.hostiles[0].end) == (1.0, None)
@@ -192,6 +197,7 @@ def test_hostile_queries_come_back_from_their_files(tmp_path: Path):
 def test_an_image_that_changed_on_disk_is_refused(tmp_path: Path):
     artifacts = Artifacts(tmp_path)
     digest = artifacts.save(picture(0))
+    artifacts.settle()
     assert artifacts.load(digest) == picture(0)
     artifacts.path(digest).write_bytes(encode(picture(1)))
     with pytest.raises(StoreError, match="not the image"):
@@ -205,7 +211,54 @@ def test_turns_before_the_last_are_kept(tmp_path: Path):
     artifacts = Artifacts(tmp_path)
     turns = (Message("user", ("look", picture(0))), Message("assistant", ("I see",)))
     query = Query((*turns, Message("user", ("and this ?", picture(1)))))
-    artifacts.save_batch("k", Batch((Hostile(query),), 0.0, ()))
+    artifacts.save_batch("k", Batch((Hostile(query),), 0.0, ()), [query])
+    artifacts.settle()
     batch = artifacts.load_batch("k", [query])
     assert batch is not None
     assert batch.hostiles[0].query == query
+
+
+def test_a_picture_that_an_attack_made_is_read_and_one_that_it_left_is_not(tmp_path: Path):
+    artifacts = Artifacts(tmp_path)
+    clean = [Query.ask(picture(i), "what ?") for i in (0, 1)]
+    changed = clean[1].with_images([picture(9)])
+    batch = artifacts.save_batch("k", Batch((Hostile(clean[0]), Hostile(changed)), 0.0, ()), clean)
+    (left,), (made,) = (hostile.query.images for hostile in batch.hostiles)
+    assert left is clean[0].images[0]
+    assert made == picture(9)
+    assert made is not changed.images[0]
+    artifacts.settle()
+    assert artifacts.load(left.digest) == left
+
+
+def test_a_float_picture_is_judged_as_its_file_has_it(tmp_path: Path):
+    artifacts = Artifacts(tmp_path)
+    query = Query.ask(Image(torch.full((3, 4, 4), 0.5001)), "what ?")
+    batch = artifacts.save_batch("k", Batch((Hostile(query),), 0.0, ()), [query])
+    (read,) = batch.hostiles[0].query.images
+    assert read.exact
+    assert float(read.tensor()[0, 0, 0]) == pytest.approx(128 / 255)
+
+
+def test_a_large_picture_is_packed_and_a_small_one_is_stored(tmp_path: Path):
+    artifacts = Artifacts(tmp_path)
+    small, large = (Image(np.full((side, side, 3), 9, np.uint8)) for side in (256, 257))
+    names = [artifacts.save(image) for image in (small, large)]
+    artifacts.settle()
+    sizes = [artifacts.path(name).stat().st_size for name in names]
+    assert sizes[0] > 3 * 256 * 256 > 50 * sizes[1]
+    assert [artifacts.load(name) for name in names] == [small, large]
+
+
+def test_no_row_is_written_before_its_picture(tmp_path: Path):
+    path = tmp_path / "picture.png"
+    path.write_bytes(encode(picture(3)))
+    image = open_image(path)
+    with opened(tmp_path / "run", RECIPE, resume=False) as store:
+        assert image.digest == picture(3).digest
+        path.unlink()
+        store.artifacts.save(image)
+        with pytest.raises(InputError, match="there is no image"):
+            store.append([row(0)])
+        assert not store.has(row(0).cell, row(0).sample)
+    assert read_rows(tmp_path / "run") == []

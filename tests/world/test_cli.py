@@ -8,13 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from sallet import catalog
 from sallet.core.errors import ModelError, UnknownName, UsageError
 from sallet.world.cli import add_parser
+from sallet.world.families import items
 from sallet.world.models import ENCODERS, MODELS, path, shipped
+from sallet.world.render import seen
 
 
 def run(*words: str) -> int:
@@ -48,6 +51,21 @@ def test_sheets_of_the_splits_differ(tmp_path: Path) -> None:
     for out in sheets:
         run("draw", "where", str(out), "--count", "1", "--split", out.stem)
     assert len({out.read_bytes() for out in sheets}) == 3
+
+
+def test_draw_plain_writes_pictures_and_a_list_to_attack(tmp_path: Path, capsys) -> None:
+    out = tmp_path / "drawn"
+    assert run("draw", "where", str(out), "--count", "2", "--plain", "--json") == 0
+    assert said(capsys)["file"] == str(out)
+    lines = [json.loads(line) for line in (out / "list.jsonl").read_text().splitlines()]
+    drawn = items("where", 2)
+    assert [line["ask"] for line in lines] == [item.question for item in drawn]
+    for line, item in zip(lines, drawn, strict=True):
+        with Image.open(out / line["image"]) as image:
+            assert np.array_equal(np.asarray(image), seen(item.scene))
+    assert run("draw", "multi-image", str(out), "--count", "1", "--plain") == 0
+    assert (out / "multi-image-0b.png").exists()
+    assert (out / "list.jsonl").read_text() == ""
 
 
 def test_check_measures_a_folder_on_both_splits(tiny: Path, capsys) -> None:
@@ -92,6 +110,10 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         run("check", "world/llava-strnog", "--measure", "where")
     with pytest.raises(ModelError, match=r"config\.json"):
         run("check", str(tmp_path), "--measure", "where")
+    with pytest.raises(UsageError, match="--count must be at least 1"):
+        run("draw", "where", str(tmp_path / "x.png"), "--count", "0")
+    with pytest.raises(UsageError, match="suffix"):
+        run("draw", "where", str(tmp_path / "x.sheet"))
     with pytest.raises(SystemExit):
         run("check", "--split", "other")
 

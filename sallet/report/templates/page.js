@@ -43,5 +43,20 @@
     box.hidden = items.length < 2;
     filter(box.querySelector("input"), items, box.querySelector("output"));
   }
+  const sections = [...document.querySelectorAll("main > section")];
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input")) return;
+    if (event.key === "/") {
+      const input = document.querySelector("#gallery input, #cells input");
+      if (!input) return;
+      event.preventDefault();
+      input.closest("details")?.setAttribute("open", "");
+      input.focus();
+    } else if (event.key === "j" || event.key === "k") {
+      const tops = sections.map((section) => section.getBoundingClientRect().top);
+      const next = event.key === "j" ? tops.findIndex((top) => top > 8) : tops.findLastIndex((top) => top < -8);
+      if (next >= 0) sections[next].scrollIntoView();
+    }
+  });
   document.documentElement.dataset.ready = "yes";
 })();

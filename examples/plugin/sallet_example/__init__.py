@@ -1,0 +1,1 @@
+"""A plug-in for Sallet that lives outside of it."""

@@ -1,0 +1,68 @@
+"""Purifiers: what they leave of answers and of attacks, blind and knowing."""
+
+from __future__ import annotations
+
+from table_cells import NOTHING, Cell, find, rate_of, table
+
+WHERE = "world/where"
+
+
+def purifiers(found: list[Cell]) -> str:
+    """A line a defence: utility, then each attack that does not know it, seen ones first."""
+    kinds: dict[tuple[str, str, str, str], str] = {}
+    for cell in found:
+        if cell["split"] and cell["benchmark"] == WHERE:
+            momentum = cell["params"].get("momentum") == 0.9
+            name = "sent from another model" if cell["access"] == "transfer" else cell["attack"]
+            name = "pgd with momentum" if momentum else name
+            goal = cell["goal"] or ""
+            label = f"{cell['split']}: {name}, {goal}"
+            kinds[cell["split"], name, goal, label] = label
+    order = sorted(kinds, key=lambda one: one[0])
+    lines: list[list[str]] = []
+    for defense in dict.fromkeys(cell["defense"] for cell in found):
+        own = [cell for cell in found if cell["defense"] == defense]
+        clean = [
+            rate_of(find(own, benchmark=benchmark, attack="none"), "utility")
+            for benchmark in (WHERE, "world/reading", "world/caption")
+        ]
+        rates = [rate_of(_of(own, *kind[:3])) for kind in order]
+        lines.append([f"`{defense}`", *clean, *rates])
+    head = ["defence", "where", "reading", "captions", *(kinds[kind] for kind in order)]
+    return table(head, lines)
+
+
+def _of(own: list[Cell], split: str, name: str, goal: str) -> Cell | None:
+    for cell in own:
+        if cell["split"] != split or cell["goal"] != goal:
+            continue
+        sent = cell["access"] == "transfer"
+        momentum = cell["params"].get("momentum") == 0.9
+        if name == "sent from another model":
+            same = sent
+        elif name == "pgd with momentum":
+            same = momentum
+        else:
+            same = cell["attack"] == name and not sent and not momentum
+        if same:
+            return cell
+    return None
+
+
+def knowing(found: list[Cell]) -> str:
+    """A line a defence, goal and size: the attacker who knows it, with one try and with ten."""
+    lines: list[list[str]] = []
+    for cell in found:
+        if cell["attack"] == "none":
+            continue
+        curve = cell["resubmission_curve"]
+        first = rate_of({"asr": curve[0]}) if curve else rate_of(cell)
+        ten = rate_of({"asr": curve[-1]}) if len(curve) > 1 else NOTHING
+        name = f"`{cell['defense']}`"
+        looks = f"{cell['attack_looks']:.0f}"
+        lines.append([
+            name, cell["goal"], f"{cell['eps']:g}/255", first, ten, str(cell["n"]), looks,
+            f"{cell['attack_seconds']:.1f}", ", ".join(cell["flags"]) or NOTHING,
+        ])  # fmt: skip
+    head = ["defence", "goal", "size", "one try", "ten tries", "n", "looks", "seconds", "flags"]
+    return table(head, lines)

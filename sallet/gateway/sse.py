@@ -1,0 +1,41 @@
+"""Server-sent events, both ways. No I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+from sallet.gateway.refusals import Refused
+
+DONE: Final = b"[DONE]"
+MOST: Final = 8 * 2**20  # bytes of one event
+
+
+class Events:
+    """Bytes as they come, to the data of whole events."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._data: list[bytes] = []
+
+    def feed(self, more: bytes) -> Iterator[bytes]:
+        """The data of every event that these bytes finish."""
+        self._rest += more
+        *lines, self._rest = self._rest.replace(b"\r\n", b"\n").split(b"\n")
+        if len(self._rest) + sum(map(len, self._data)) > MOST:
+            raise Refused("upstream-broken")
+        for line in lines:
+            line = line.removesuffix(b"\r")
+            if not line and self._data:
+                yield b"\n".join(self._data)
+                self._data = []
+            elif line.startswith(b"data:"):
+                self._data.append(line[5:].removeprefix(b" "))
+
+
+def event(data: bytes | dict[str, Any]) -> bytes:
+    """One event with this data."""
+    if isinstance(data, dict):
+        data = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+    return b"data: " + data + b"\n\n"

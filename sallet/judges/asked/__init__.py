@@ -1,0 +1,1 @@
+"""Judges that are models: a rubric in words, a guard's two labels; their replies read strictly."""

@@ -1,0 +1,1 @@
+"""Scorers that benchmarks define themselves, to the letter where the letter matters."""

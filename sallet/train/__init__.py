@@ -1,0 +1,1 @@
+"""Training of defences: purifiers on what the attack engine makes."""

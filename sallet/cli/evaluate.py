@@ -51,7 +51,7 @@ def _on_ray(
     words: Sequence[str],
     args: argparse.Namespace,
 ) -> int:
-    """The same on a Ray cluster: same rows, in the order in which they come back."""
+    """The same on a Ray cluster: same rows."""
     from sallet.harness import on_ray
 
     with kept(store, words), bars(planned, parts) as watch:

@@ -57,6 +57,7 @@ def evaluate(
     store.expect(sum(len(cell.samples) for cell in plan.cells))
     known = cache or Answers()
     Evaluation(plan, store, parts, watch or Silent(), known, cache_endpoints).run()
+    store.arrange(plan.order)
 
 
 @dataclass

@@ -47,20 +47,10 @@ def evaluate(
     store.asks()
     store.expect(sum(len(cell.samples) for cell in planned.cells))
     todo = shards(planned, store)
-    if not todo:
-        return
-    token = store.artifacts.folder / TOKEN
-    token.parent.mkdir(parents=True, exist_ok=True)
-    files.replace(token, b"")
-    started = not ray.is_initialized()
-    if started:
-        _start(ray, workers, address)
-    try:
-        _Driver(ray, planned, store, dict(only), device, watch or Silent()).run(todo, workers)
-    finally:
-        token.unlink(missing_ok=True)
-        if started:
-            ray.shutdown()
+    if todo:
+        driven = _Driver(ray, planned, store, dict(only), device, watch or Silent())
+        _drive(ray, driven, todo, workers, address)
+    store.arrange(planned.order)
 
 
 class _Driver:
@@ -70,11 +60,11 @@ class _Driver:
     ) -> None:  # fmt: skip
         self.ray, self.planned, self.store, self.only = ray, planned, store, only
         self.device, self.watch = device, watch
-        gpus = 1 if ray.cluster_resources().get("GPU", 0) and device != "cpu" else 0
-        self.actor = ray.remote(num_cpus=1, num_gpus=gpus)(Worker)
 
     def run(self, todo: list[Shard], workers: int) -> None:
         """Hands each idle worker the next shard; one that dies is replaced."""
+        gpus = 1 if self.ray.cluster_resources().get("GPU", 0) and self.device != "cpu" else 0
+        self.actor = self.ray.remote(num_cpus=1, num_gpus=gpus)(Worker)
         waiting = list(todo)
         tries: dict[Shard, int] = {}
         idle = [self._worker() for _ in range(min(workers, len(todo)))]
@@ -124,6 +114,24 @@ class _Driver:
         rows = [from_line(line) for line in made.lines]
         self.store.append(rows, made.seconds)
         self.watch.rows(len(rows))
+
+
+def _drive(
+    ray: Any, driver: _Driver, todo: list[Shard], workers: int, address: str | None
+) -> None:
+    """Runs it on the cluster that is there, or on one that lasts as long."""
+    token = driver.store.artifacts.folder / TOKEN
+    token.parent.mkdir(parents=True, exist_ok=True)
+    files.replace(token, b"")
+    started = not ray.is_initialized()
+    if started:
+        _start(ray, workers, address)
+    try:
+        driver.run(todo, workers)
+    finally:
+        token.unlink(missing_ok=True)
+        if started:
+            ray.shutdown()
 
 
 def _ray() -> Any:

@@ -62,6 +62,11 @@ class Plan:
     cells: tuple[PlannedCell, ...]
     notes: tuple[str, ...]
 
+    @property
+    def order(self) -> Iterator[tuple[str, str]]:
+        """The cell and the sample of every row, as the rows of a finished run lie."""
+        return ((cell.digest, sample.id) for cell in self.cells for sample in cell.samples)
+
     def only(self, wanted: Mapping[str, str]) -> Plan:
         """The cells whose key says this."""
         if not wanted:

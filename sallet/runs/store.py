@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -123,6 +123,15 @@ class Store:
         self.rows = [row for row in self.rows if (row.cell, row.sample) not in gone]
         files.replace(self.folder / "rows.jsonl", _lines(self.rows))
         self._done -= gone
+
+    def arrange(self, order: Iterable[tuple[str, str]]) -> None:
+        """Puts the rows of these cells and samples in this order, after all the others: what is
+        chosen by it, and the file, are then the same however many made them."""
+        place = {pair: i for i, pair in enumerate(order)}
+        arranged = sorted(self.rows, key=lambda row: place.get((row.cell, row.sample), -1))
+        if arranged != self.rows:
+            self.rows = arranged
+            files.replace(self.folder / "rows.jsonl", _lines(arranged))
 
     def withdrawn(self) -> list[Row]:
         """What was taken back, ever."""

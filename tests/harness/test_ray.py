@@ -79,7 +79,7 @@ def test_two_workers_make_the_same_rows_though_two_are_killed(
     done = evaluate(out, recipe, "--executor", "ray", "--workers", "2", LAMP_DIES=str(tombs))
     assert done.returncode == 0, done.stderr
     assert len(list(tombs.iterdir())) == 2, "two workers died by SIGKILL"
-    assert rows(out) == rows(local)
+    assert list(rows(out).items()) == list(rows(local).items())
     same = ("asr", "utility", "over_refusal", "refused_by", "n", "unassessed")
     here, there = (json.loads((f / "summary.json").read_text())["cells"] for f in (out, local))
     key = lambda c: json.dumps([c[k] for k in ("benchmark", "attack", "access", "defense")])  # noqa: E731

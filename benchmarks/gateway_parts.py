@@ -22,6 +22,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 KEY = "sk-only-for-this-benchmark-0123456789"  # both proxies ask for it
 DELAY = 0.05  # seconds until the model server's first byte
+QUICK = 0.01  # the same of a quick one, before which a proxy's own time is seen with one client
 PROMPT = "Look at the picture and at the question before you answer."
 ANSWER = {
     "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "toy",
@@ -32,6 +33,7 @@ ANSWER = {
 SAFE = {"name": "safety-prompt", "text": PROMPT}
 STACKS: dict[str, dict[str, Any]] = {
     "passthrough": {"images": {"as_sent": True}},
+    "passthrough-quick": {"images": {"as_sent": True}},
     "canonical": {"stacks": {"default": [SAFE]}},
     "canonical-336": {"stacks": {"default": [SAFE]}, "side": 336},
     "purifier": {"stacks": {"default": ["codefend-1"]}, "side": 192},
@@ -51,7 +53,7 @@ async def model_server(scope: Any, receive: Any, send: Any) -> None:
     if scope["path"].endswith("/models"):
         await _say(send, b'{"object":"list","data":[{"id":"toy"}]}', b"application/json")
         return
-    await asyncio.sleep(DELAY)
+    await asyncio.sleep(float(os.environ["DELAY"]))
     if b'"stream":true' in data.replace(b": ", b":"):
         head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "toy"}
         told = [{"role": "assistant", "content": "a"}, {"content": " cat"}, {}]
@@ -119,11 +121,13 @@ def worked(one: psutil.Process) -> float:
 
 
 @contextmanager
-def upstream(folder: Path) -> Iterator[int]:
+def upstream(folder: Path, name: str) -> Iterator[int]:
     port = free()
     words = [sys.executable, "-m", "uvicorn", "gateway_parts:model_server", "--port", str(port)]
     words += ["--log-level", "error", "--lifespan", "off", "--app-dir", str(ROOT / "benchmarks")]
+    delay = QUICK if name.endswith("-quick") else DELAY
     env = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "benchmarks")])}
+    env["DELAY"] = str(delay)
     with process(words, f"http://127.0.0.1:{port}/v1/models", folder, "up.log", **env):
         yield port
 
@@ -177,7 +181,7 @@ def litellm(
         },
     }  # fmt: skip
     whole: dict[str, Any] = {"model_list": [model], "litellm_settings": {"telemetry": False}}
-    if name != "passthrough":
+    if not name.startswith("passthrough"):
         (folder / "recode.py").write_text((ROOT / "benchmarks/litellm_guardrail.py").read_text())
         told = {"guardrail": "recode.Recode", "mode": "pre_call", "default_on": True}
         whole["guardrails"] = [{"guardrail_name": "recode", "litellm_params": told}]

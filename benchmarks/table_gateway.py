@@ -16,6 +16,7 @@ MARK = "<!-- bench-gateway -->"
 FUZZ = "<!-- bench-fuzz -->"
 NAMES = {
     "passthrough": "nobody looks (`as_sent`)",
+    "passthrough-quick": "the same, a model server of 10 ms",
     "canonical": "canonical stage and a safety prompt",
     "canonical-336": "the same, made smaller to 336",
     "purifier": "canonical at 192, a one-step purifier",

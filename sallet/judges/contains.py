@@ -28,4 +28,4 @@ class Contains:
             return Rules().judge(query, answer, goal)
         found = read(answer.text)
         said = names(found.text, goal.names, found.language)
-        return wordless(answer, found) or task(query, answer, found, goal, said=said)
+        return wordless(answer, found) or task(query.user_text, answer, found, goal, said=said)

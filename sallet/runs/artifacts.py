@@ -43,6 +43,7 @@ class Artifacts:
 
     folder: Path
     writer: Writer = field(default_factory=Writer, compare=False, repr=False)
+    _put: set[str] = field(default_factory=set[str], compare=False, repr=False)
 
     def path(self, digest: str) -> Path:
         """Where the image of this digest is."""
@@ -50,6 +51,9 @@ class Artifacts:
 
     def save(self, image: Image) -> str:
         """Has the image written once; returns its digest."""
+        if image.digest in self._put:
+            return image.digest
+        self._put.add(image.digest)
         path = self.path(image.digest)
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)

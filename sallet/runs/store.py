@@ -6,9 +6,10 @@ import gzip
 import json
 import os
 import shutil
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from sallet.runs.recipe import Recipe, changes
 from sallet.runs.record import Row
 
 WITHDRAWN = "withdrawn.jsonl"
+NOTED = 2.0
+"""Seconds between two notes of a run's time: a kill loses no more of it, and no row."""
 
 
 class Store:
@@ -33,6 +36,7 @@ class Store:
         self.folder, self.manifest, self.rows = folder, manifest, rows
         self.artifacts = Artifacts(folder / "artifacts")
         self._done = {(row.cell, row.sample) for row in rows}
+        self._noted = 0.0
 
     @classmethod
     def read(cls, folder: Path) -> Store:
@@ -67,7 +71,8 @@ class Store:
         self.rows += rows
         self._done.update(keys)
         self.manifest = self.manifest.extended(seconds)
-        self._write_manifest()
+        if time.monotonic() - self._noted > NOTED:
+            self._write_manifest()
 
     @property
     def lacking(self) -> int:
@@ -142,7 +147,14 @@ class Store:
         text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
         files.replace(self.folder / "summary.json", text.encode())
 
+    def close(self) -> None:
+        """Waits for the images that are on their way, and notes the run's time."""
+        self.artifacts.writer.close()
+        with suppress(StoreError):
+            self._write_manifest()
+
     def _write_manifest(self) -> None:
+        self._noted = time.monotonic()
         files.replace(self.folder / "manifest.json", self.manifest.dump())
 
 
@@ -168,7 +180,7 @@ def opened(folder: Path, recipe: Recipe, *, resume: bool) -> Iterator[Store]:
         try:
             yield store
         finally:
-            store.artifacts.writer.close()
+            store.close()
 
 
 def read_rows(folder: Path, name: str = "rows.jsonl") -> list[Row]:

@@ -41,7 +41,7 @@ class World:
         if verdict.outcome is Outcome.UNASSESSED and verdict.refused is None:
             return verdict
         said = says(answer.text, goal.names)
-        return rules.task(query, answer, read(answer.text), goal, said=said)
+        return rules.task(query.user_text, answer, read(answer.text), goal, said=said)
 
 
 def _known(accepted: tuple[str, ...]) -> bool:
@@ -73,6 +73,7 @@ def right(item: Item, answer: str) -> bool:
     return says(answer, item.accepted)
 
 
+@lru_cache(maxsize=1024)
 def says(text: str, accepted: tuple[str, ...]) -> bool:
     """Whether a text says the same as one of the accepted answers, in these or other words."""
     if explained := _explained(accepted):

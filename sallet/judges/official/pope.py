@@ -66,7 +66,7 @@ class Pope:
             return Verdict(Outcome.UNASSESSED, "cut off before a yes or a no")
         if said is not None:
             return _verdict(goal, said, f"says {said}")
-        verdict = task(query, answer, found, goal, said=False)
+        verdict = task(query.user_text, answer, found, goal, said=False)
         return Verdict(verdict.outcome, verdict.reason, verdict.refused, verdict.right)
 
 

@@ -265,13 +265,23 @@ def _pictures(row: Row, load: Load, attacked: bool) -> tuple[tuple[Picture, ...]
 
 def changed(row: Row) -> int:
     """Which of its images is shown: the first that the attack changed."""
-    pairs = zip(row.clean_images, row.hostile_images, strict=False)
-    return next((i for i, (clean, hostile) in enumerate(pairs) if clean != hostile), 0)
+    return first_changed(row.clean_images, row.hostile_images)
+
+
+def first_changed(clean: Sequence[str], hostile: Sequence[str]) -> int:
+    """The first whose digest is another; 0 where none is."""
+    pairs = enumerate(zip(clean, hostile, strict=False))
+    return next((i for i, (before, after) in pairs if before != after), 0)
 
 
 def made_name(row: Row) -> str:
     """Where, among a run's artifacts, is what its defence made of that image."""
-    return f"purified/{row.hostile_images[changed(row)]}-{row.cell}.png"
+    return purified_name(row.hostile_images[changed(row)], row.cell)
+
+
+def purified_name(hostile: str, cell: str) -> str:
+    """The same, of the image's digest and the row's cell."""
+    return f"purified/{hostile}-{cell}.png"
 
 
 def difference(clean: Pixels, hostile: Pixels) -> Pixels:

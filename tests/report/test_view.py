@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
+import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -94,6 +95,23 @@ def test_a_packed_run_and_one_that_grows(run: Path, tmp_path: Path):
     assert len(shelf.index.rows) == 2 * len(Shelf(run).index.rows)
     with pytest.raises(StoreError, match="not a run folder"):
         Shelf(tmp_path)
+
+
+def test_a_row_brings_what_its_defence_made_of_its_picture(run: Path, tmp_path: Path):
+    kept = [json.loads(line) for line in (run / "rows.jsonl").read_text().splitlines()]
+    number, row = next(
+        (i, r) for i, r in enumerate(kept) if r["hostile_images"] != r["clean_images"]
+    )
+    shutil.copytree(run, tmp_path / "run")
+    assert "purified" not in (Shelf(tmp_path / "run").row(number) or {})
+    made = tmp_path / "run/artifacts/purified" / f"{row['hostile_images'][0]}-{row['cell']}.png"
+    made.parent.mkdir(exist_ok=True)
+    shutil.copy(next((run / "artifacts").glob("*.png")), made)
+    with served(tmp_path / "run") as url:
+        name, which = json.loads(get(url, f"/api/rows/{number}")[1])["purified"]
+        assert which == 0
+        assert get(url, f"/artifacts/{name}.png")[1] == made.read_bytes()
+        assert get(url, "/artifacts/purified/../../secret.png")[0].status == 404
 
 
 def test_the_command_needs_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -20,10 +20,11 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from sallet.core.errors import WrongFolder
+from sallet.report.gallery import first_changed, purified_name
 from sallet.report.view.index import FACETS, Index, Wanted
 
 FILES: Final = Path(__file__).parent / "files"
-ARTIFACT: Final = re.compile(r"/artifacts/([\w-]{1,128})\.png", re.ASCII)
+ARTIFACT: Final = re.compile(r"/artifacts/((?:purified/)?[\w-]{1,196})\.png", re.ASCII)
 ROW: Final = re.compile(r"/api/rows/(\d{1,9})", re.ASCII)
 
 
@@ -64,9 +65,22 @@ class Shelf:
             "report": (self.folder / "report.html").is_file(),
         }
 
-    def artifact(self, digest: str) -> bytes | None:
-        """The image of this digest."""
-        path = self.folder / "artifacts" / f"{digest}.png"
+    def row(self, number: int) -> dict[str, Any] | None:
+        """Everything that a row holds, and what its defence made of its picture where that was
+        kept."""
+        row = self.index.whole(number)
+        hostile: list[str] = (row or {}).get("hostile_images") or []
+        if row is None or not hostile:
+            return row
+        which = first_changed(row.get("clean_images", ()), hostile)
+        name = purified_name(hostile[which], row["cell"])
+        if not (self.folder / "artifacts" / name).is_file():
+            return row
+        return {**row, "purified": [name.removesuffix(".png"), which]}
+
+    def artifact(self, name: str) -> bytes | None:
+        """The image of this digest, or of this name among the purified ones."""
+        path = self.folder / "artifacts" / f"{name}.png"
         return path.read_bytes() if path.is_file() else None
 
     @cached_property
@@ -117,7 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif url.path == "/api/rows":
             self._json(self.shelf.index.page(wanted(url.query)))
         elif found := ROW.fullmatch(url.path):
-            row = self.shelf.index.whole(int(found[1]))
+            row = self.shelf.row(int(found[1]))
             self._json(row) if row is not None else self._missing()
         elif found := ARTIFACT.fullmatch(url.path):
             image = self.shelf.artifact(found[1])

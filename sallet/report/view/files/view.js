@@ -113,6 +113,7 @@
       const clean = await add(row.clean_images[i], "clean");
       const changed = row.hostile_images[i] !== row.clean_images[i];
       const hostile = changed ? await add(row.hostile_images[i], "hostile") : null;
+      if (row.purified?.[1] === i) await add(row.purified[0], `after ${row.key.defense}`);
       if (clean && hostile) shown.push([clean, hostile]);
     }
     for (const [clean, hostile] of shown) {

@@ -111,7 +111,11 @@ def _step(guarded: Guarded, cell: PlannedCell) -> float | None:
     ]
     try:
         began = time.perf_counter()
-        guarded.loss(queries, [goal_of(cell, sample) for sample in samples]).sum().backward()
-        return (time.perf_counter() - began) / len(samples)
+        loss = guarded.loss(queries, [goal_of(cell, sample) for sample in samples]).sum()
+        if loss.requires_grad:
+            loss.backward()
+        seconds = (time.perf_counter() - began) / len(samples)
+        # A question in words alone has no picture to go back to; the way back is two there.
+        return seconds if loss.requires_grad else seconds * 3
     except NoGradient:
         return None

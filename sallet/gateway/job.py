@@ -32,6 +32,11 @@ class Ready:
 
 
 @dataclass(frozen=True)
+class Alive:
+    """A worker's loop still turns."""
+
+
+@dataclass(frozen=True)
 class Failed:
     """A worker could not begin, and why; `misused` is an error of whoever gave the policy."""
 

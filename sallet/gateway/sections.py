@@ -49,6 +49,7 @@ class Sizing:
     decode_memory_mib: int = 1536
     decode_workers: int = 2
     deadline: float = 180
+    stalled_seconds: float = 60
     in_flight: int = 128
     queue: int = 256
 

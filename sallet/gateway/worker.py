@@ -11,12 +11,12 @@ from multiprocessing.connection import Connection
 
 from sallet.core.errors import SalletError, UsageError
 from sallet.gateway.gate import Gate
-from sallet.gateway.job import Failed, Job, Ready
+from sallet.gateway.job import Alive, Failed, Job, Ready
 from sallet.gateway.main import loaded, until_stopped
 from sallet.gateway.ports import bound
 from sallet.gateway.reload import watch
 
-EVERY = 1.0  # seconds between looks at what waits and flies here, for whoever reads the metrics
+EVERY = 1.0  # seconds between looks at what waits and flies here, and between signs of life
 
 
 def work(job: Job, line: Connection) -> None:
@@ -38,7 +38,7 @@ def work(job: Job, line: Connection) -> None:
         asyncio.get_running_loop().add_reader(line.fileno(), _orphaned, line)
         line.send(Ready())
         async with asyncio.TaskGroup() as jobs:
-            jobs.create_task(_counted(gate))
+            jobs.create_task(_counted(gate, line))
             if job.source is not None:
                 watched = watch(gate, job.source, job.read, taken=line.send, at_once=job.again)
                 jobs.create_task(watched)
@@ -46,9 +46,10 @@ def work(job: Job, line: Connection) -> None:
     until_stopped(gate, listener, beside)
 
 
-async def _counted(gate: Gate) -> None:
+async def _counted(gate: Gate, line: Connection) -> None:
     while True:
         gate.counted()
+        line.send(Alive())
         await asyncio.sleep(EVERY)
 
 

@@ -1,7 +1,8 @@
 """Several processes on one port, each a whole gateway; this one starts them and serves nobody.
 
 A worker listens when it is ready and not before, so the kernel never hands a client to one that
-cannot serve. One that ends is replaced, with the last policy that a worker took.
+cannot serve. One that ends is replaced, with the last policy that a worker took; one whose loop
+stands still, so that it serves nobody and its deadlines do not count, is ended.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from sallet.core.errors import SalletError, UsageError
-from sallet.gateway.job import Failed, Job, Ready, begin
+from sallet.gateway.job import Alive, Failed, Job, Ready, begin
 from sallet.gateway.policy import Policy
 from sallet.gateway.ports import address, held
 from sallet.gateway.probe import probed
@@ -61,6 +62,7 @@ class Worker:
     process: SpawnProcess
     line: Connection
     ready: bool = False
+    heard: float = 0.0  # when it last said anything
 
 
 @dataclass
@@ -84,6 +86,7 @@ class Crew:
                 while not self.stopping:
                     self._start_due()
                     self._wait(heard)
+                    self._end_silent()
             finally:
                 self._end()
 
@@ -102,7 +105,8 @@ class Crew:
             self.workers[number] = Worker(number, process, ours)
 
     def _wait(self, heard: Connection) -> None:
-        soonest = min(self.due.values(), default=None)
+        silent = (one.heard + self._patience for one in self.workers.values() if one.ready)
+        soonest = min((*self.due.values(), *silent), default=None)
         for_ = None if soonest is None else max(0.0, soonest - time.monotonic())
         lines = {worker.line: worker for worker in self.workers.values()}
         for one in wait([heard, *lines], for_):
@@ -126,7 +130,10 @@ class Crew:
         except (EOFError, OSError):
             self._ended(worker)
             return
+        worker.heard = time.monotonic()
         match told:
+            case Alive():
+                pass
             case Ready():
                 self._is_ready(worker)
             case Policy():
@@ -164,6 +171,18 @@ class Crew:
         pause = 0.0 if worker.ready else min(PATIENCE, 2.0**failed)
         self.due[worker.number] = time.monotonic() + pause
         say(f"warning: worker {worker.number} ended (exit code {code}); another takes its place")
+
+    @property
+    def _patience(self) -> float:
+        """Seconds without a sign of life after which a worker that serves is ended."""
+        return self.job.policy.limits.stalled_seconds
+
+    def _end_silent(self) -> None:
+        for worker in self.workers.values():
+            if worker.ready and time.monotonic() - worker.heard > self._patience:
+                say(f"warning: worker {worker.number} has stood still for {self._patience:g} s")
+                _send(worker, signal.SIGKILL)
+                worker.heard = time.monotonic()  # its end is heard of by its line
 
     def _end(self) -> None:
         """Lets all of them finish what they serve, and ends those that do not."""

@@ -196,9 +196,16 @@ def test_two_workers_share_a_port_a_log_and_their_counts(model: Model, tmp_path:
     assert Counter(r["id"] for r in read(tmp_path / "a.db")) == Counter(r["id"] for r in records)
 
 
-def test_workers_end_with_the_process_that_started_them(model: Model, tmp_path: Path):
-    with crew(model, tmp_path) as two:
+def test_one_that_stands_still_is_replaced_and_all_end_with_the_first(model: Model, tmp_path: Path):
+    limits = {"decode_workers": 1, "decode_memory_mib": 256, "stalled_seconds": 5}
+    with crew(model, tmp_path, limits=limits) as two:
+        stalled = min(two.both())
+        os.kill(stalled, signal.SIGSTOP)
+        two.wait("stood still")
+        two.wait("2 workers", 2)
+        assert not alive(stalled)
         pids = two.both()
+        assert stalled not in pids
         two.process.kill()
         two.until(lambda: not any(alive(pid) for pid in pids), "their end")
 

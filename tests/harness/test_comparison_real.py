@@ -1,4 +1,4 @@
-"""The comparison of real checkpoints and benchmarks, on small ones of the same classes and formats."""
+"""The comparison of real checkpoints and benchmarks, on small ones of the same kinds."""
 
 from __future__ import annotations
 

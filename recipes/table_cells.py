@@ -17,9 +17,12 @@ NOTHING = "–"
 Cell = dict[str, Any]
 
 
-def cells(name: str) -> list[Cell] | None:
-    """The cells of a result; None where there is none yet, or only that of an older recipe."""
-    path = RESULTS / name / "summary.json"
+def cells(name: str, folder: str | None = None) -> list[Cell] | None:
+    """The cells of a recipe's result; None where there is none yet, or only that of an older one.
+
+    `folder` is where the result lies, if not under the recipe's name.
+    """
+    path = RESULTS / (folder or name) / "summary.json"
     if not path.is_file():
         return None
     found: list[Cell] = json.loads(path.read_text(encoding="utf-8"))["cells"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 from table_cells import NOTHING, RESULTS, Cell, find, models, rate, rate_of, table
@@ -91,14 +92,9 @@ def certificate(found: dict[str, Any]) -> str:
 def comparison(found: list[Cell]) -> str:
     """Each configuration over all models: the range, model by model, of what it lets through."""
     head = [
-        "",
-        "harm in words",
-        "in the picture",
-        "in a word",
-        "over-refusal",
-        "utility",
-        "answers",
-    ]
+        "", "harm in words", "in the picture", "in a word", "template", "written list", "patch",
+        "over-refusal", "utility", "answers",
+    ]  # fmt: skip
     lines: list[list[str]] = []
     for name in dict.fromkeys(cell["defense"] for cell in found):
         own = {"defense": name, "attack": "none"}
@@ -106,11 +102,39 @@ def comparison(found: list[Cell]) -> str:
             [
                 f"`{name}`",
                 *(_range(found, "asr", benchmark=form, **own) for form in FORMS),
+                *(
+                    _range(found, "asr", defense=name, attack=attack)
+                    for attack in ("template", "figstep", "patch")
+                ),
                 _range(found, "over_refusal", benchmark="world/benign", **own),
                 _range(found, "utility", benchmark="world/where", **own),
                 f"{max(_calls(found, name)):g}",
             ]
         )
+    return table(head, lines)
+
+
+def scorers(found: list[Cell], keywords: list[Cell]) -> str:
+    """Benign questions of all models that were refused: by whom, and what keywords count."""
+    own = {"benchmark": "world/benign", "attack": "none"}
+    lines: list[list[str]] = []
+    for name in dict.fromkeys(cell["defense"] for cell in found):
+        shares: list[str] = []
+        for cells in (found, keywords):
+            ones = [
+                one for model in models(cells)
+                if (one := find(cells, model=model, defense=name, **own)) is not None
+            ]  # fmt: skip
+            total = sum(one["n"] for one in ones)
+            by = Counter[str]()
+            for one in ones:
+                by.update(one["refused_by"])
+            model = by.pop("model", 0)
+            shares += [f"{100 * count / total:.0f} %" for count in (model, sum(by.values()))]
+        lines.append([f"`{name}`", *shares])
+    head = [
+        "", "by the model", "by the defence", "keywords: by the model", "keywords: by the defence"
+    ]  # fmt: skip
     return table(head, lines)
 
 

@@ -93,8 +93,9 @@ def tables() -> dict[str, dict[str, str]]:
         "docs/attacks.md": {},
         "docs/purifiers.md": {},
         "docs/defenses.md": {},
+        "docs/comparison.md": {},
     }
-    readme, world, known, intervals, engine, purified, ours = pages.values()
+    readme, world, known, intervals, engine, purified, ours, grid = pages.values()
     for name, makes in {
         "smoothing": ("smoothing", "sweep"),
         "certificate": ("certificate",),
@@ -102,9 +103,12 @@ def tables() -> dict[str, dict[str, str]]:
         if measured_there := table_defenses.bench(name):
             for make in makes:
                 ours[make] = getattr(table_defenses, make)(measured_there)
-    for name in ("comparison", "defenses"):
-        if grid := cells(name):
-            ours[name] = getattr(table_defenses, name)(grid)
+    if each := cells("defenses"):
+        ours["defenses"] = table_defenses.defenses(each)
+    if compared := cells("comparison"):
+        grid["comparison"] = table_defenses.comparison(compared)
+        if counted := cells("comparison", "comparison-keywords"):
+            grid["scorers"] = table_defenses.scorers(compared, counted)
     if every := cells("attacks"):
         engine["attacks"] = attacks([*every, *(cells("suffix") or [])])
     if sent := cells("transfer"):

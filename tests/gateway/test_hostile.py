@@ -20,6 +20,7 @@ import pytest
 
 from sallet.core.errors import MediaError
 from sallet.gateway.refusals import REASONS
+from sallet.gateway.tokens import Neutral
 from sallet.media.limits import MIB
 from tests.gateway.conftest import Guard
 from tests.gateway.pictures import data_url, part, picture, png
@@ -338,9 +339,15 @@ TOKENS = {
     "<image>": "< image>",
     "<|im_<|im_start|>start|>": "<|im_< |im_start|>start|>",
     "＜|im_start|＞": "< |im_start|>",
+    "<s>＜|im_start|＞": "< s>< |im_start|>",
+    "①<s>": "①< s>",
     "[INST] x [/INST]": "[ INST] x [ /INST]",
     "fine <b>text</b>": "fine <b>text</b>",
 }
+
+
+def test_a_token_with_a_blank_before_it_is_broken_once():
+    assert Neutral([" <x>"]).text("a <x>") == "a < x>"
 
 
 @pytest.mark.parametrize("text", TOKENS)

@@ -73,6 +73,10 @@ class Rule:
     requests_per_minute: float | None = None
     burst: int | None = None
 
+    def __post_init__(self) -> None:
+        above("requests_per_minute", self.requests_per_minute)
+        above("burst", self.burst)
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -110,6 +114,11 @@ class Policy:
             raise UsageError(
                 "images.as_sent goes only with stacks of [none]: no defence could look"
             )
+        for pattern, rule in self.models.items():
+            if rule != Rule(rule.stack, rule.upstream):
+                raise UsageError(
+                    f"models.{pattern} takes stack and upstream; others are a client's"
+                )
         for rule in self.rules:
             if rule.upstream is not None and rule.upstream not in self.upstreams:
                 raise UnknownName("upstream", rule.upstream, self.upstreams)

@@ -101,9 +101,10 @@ class Server:
     async def stream(self, body: bytes) -> AsyncIterator[AsyncGenerator[bytes]]:
         """The data of each event of a streamed reply; ends with `[DONE]` or not at all.
 
-        The time-out holds for the first event and between events.
+        The time-out holds for the head and for each piece; what is done with a piece takes its own.
         """
         patience = self.upstream.timeout
+        clock = asyncio.get_running_loop().time
         try:
             async with (
                 asyncio.timeout(patience) as limit,
@@ -114,11 +115,12 @@ class Server:
                     parser = Events()
                     try:
                         async for more in reply.aiter_raw():
-                            limit.reschedule(asyncio.get_running_loop().time() + patience)
+                            limit.reschedule(None)
                             for data in parser.feed(more):
                                 yield data
                                 if data == DONE:
                                     return
+                            limit.reschedule(clock() + patience)
                     except httpx.HTTPError:
                         raise Refused("upstream-broken") from None
 

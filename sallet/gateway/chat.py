@@ -82,9 +82,7 @@ def loads(data: bytes) -> dict[str, Any]:
 
 def read(body: Mapping[str, Any], sizes: Sizes) -> Asked:
     """The request in a body, or a `Refused` that names no more than one of our own fields."""
-    model = body.get("model")
-    if not isinstance(model, str) or not 0 < len(model) <= 512:
-        raise Refused("bad-field", field="model")
+    name = model(body.get("model"))
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise Refused("bad-messages")
@@ -92,7 +90,14 @@ def read(body: Mapping[str, Any], sizes: Sizes) -> Asked:
         raise Refused("too-many-messages")
     turns = tuple(_turn(message) for message in messages)
     told = settings(body, most_choices=sizes.choices, most_tokens=sizes.tokens)
-    return checked(Asked(model, turns, told), sizes)
+    return checked(Asked(name, turns, told), sizes)
+
+
+def model(name: Any) -> str:
+    """The name of a model, of a length that a record can hold."""
+    if not isinstance(name, str) or not 0 < len(name) <= 512:
+        raise Refused("bad-field", field="model")
+    return name
 
 
 def checked(asked: Asked, sizes: Sizes) -> Asked:

@@ -6,7 +6,7 @@ No I/O. Of a message only what is listed here survives; of an image only where i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -67,6 +67,10 @@ class Asked:
     def images(self) -> tuple[Sent, ...]:
         """Every image of every turn, in order."""
         return tuple(p for turn in self.turns for p in turn.parts if isinstance(p, Sent))
+
+    def noting(self, stripped: tuple[str, ...]) -> Asked:
+        """The same of a request in another form, of which these fields are not sent on."""
+        return replace(self, settings=replace(self.settings, stripped=stripped))
 
 
 def loads(data: bytes) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
+import orjson
+
 from sallet.gateway.refusals import Refused
 
 DONE: Final = b"[DONE]"
@@ -39,3 +41,9 @@ def event(data: bytes | dict[str, Any]) -> bytes:
     if isinstance(data, dict):
         data = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
     return b"data: " + data + b"\n\n"
+
+
+def typed(type: str, **more: Any) -> bytes:
+    """One event of a type, which stands before its data and in it."""
+    data = orjson.dumps({"type": type, **more})
+    return b"event: " + type.encode() + b"\ndata: " + data + b"\n\n"

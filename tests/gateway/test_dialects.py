@@ -52,6 +52,20 @@ def test_a_response(client: openai.OpenAI, model: Model):
     assert np.array_equal(model.images()[0].pixels(), picture())
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("responses", {"input": "hi"}),
+        ("messages", {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 9}),
+    ],
+)
+def test_fields_that_are_stripped_are_noted(path: str, body: Any, guard: Guard, model: Model):
+    more = {"metadata": {"a": "b"}, "chat_template": "{{ x }}"}
+    assert guard.post({"model": "toy", **body, **more}, f"/v1/{path}").status_code == 200
+    assert not {*more} & {*model.bodies[-1]}
+    assert guard.records()[-1]["stripped"] == ["chat_template", "metadata"]
+
+
 def test_a_response_in_a_stream(client: openai.OpenAI, model: Model, guard: Guard):
     model.says = "one two"
     with client.responses.stream(model="toy", input="count") as stream:

@@ -13,7 +13,7 @@ from sallet.gateway.fields import stripped
 from sallet.gateway.gate import Rules
 from sallet.gateway.refusals import REASONS, Refused
 from sallet.gateway.serve import Dialect
-from sallet.gateway.sse import DONE, Events, typed
+from sallet.gateway.sse import chunks, typed
 
 _SAME: Final = ("model", "max_tokens", "temperature", "top_p", "stream")
 _OWN: Final = ("stop_sequences", "tools", "tool_choice", "system", "messages")
@@ -145,37 +145,32 @@ def whole(data: bytes, asked: Asked, id: str) -> bytes:
 
 async def events(coming: AsyncIterator[bytes], asked: Asked, id: str) -> AsyncGenerator[bytes]:
     """The events of a streamed chat completion as those of a message."""
-
-    parser, usage, finish, begun_at = Events(), None, None, False
+    usage, finish, begun = None, None, False
     open_block: str | int | None = None  # "text", or the place of a call
     count = 0
-    async for more in coming:
-        for data in parser.feed(more):
-            if data == DONE:
-                continue
-            chunk = orjson.loads(data)
-            usage = chunk.get("usage") or usage
-            if not begun_at:
-                begun_at = True
-                yield typed("message_start", message=_message(asked, id, [], None, None))
-            for choice in chunk.get("choices") or ():
-                finish = choice.get("finish_reason") or finish
-                delta = choice.get("delta") or {}
-                pieces: list[tuple[str | int, dict[str, Any], dict[str, Any]]] = []
-                if delta.get("content"):
-                    text = {"type": "text_delta", "text": delta["content"]}
-                    pieces.append(("text", {"type": "text", "text": ""}, text))
-                for call in delta.get("tool_calls") or ():
-                    arguments = (call.get("function") or {}).get("arguments") or ""
-                    piece = {"type": "input_json_delta", "partial_json": arguments}
-                    pieces.append((call.get("index", 0), _use(call, {}), piece))
-                for which, block, piece in pieces:
-                    if which != open_block:
-                        if open_block is not None:
-                            yield typed("content_block_stop", index=count - 1)
-                        yield typed("content_block_start", index=count, content_block=block)
-                        open_block, count = which, count + 1
-                    yield typed("content_block_delta", index=count - 1, delta=piece)
+    async for chunk in chunks(coming):
+        usage = chunk.get("usage") or usage
+        if not begun:
+            begun = True
+            yield typed("message_start", message=_message(asked, id, [], None, None))
+        for choice in chunk.get("choices") or ():
+            finish = choice.get("finish_reason") or finish
+            delta = choice.get("delta") or {}
+            pieces: list[tuple[str | int, dict[str, Any], dict[str, Any]]] = []
+            if delta.get("content"):
+                text = {"type": "text_delta", "text": delta["content"]}
+                pieces.append(("text", {"type": "text", "text": ""}, text))
+            for call in delta.get("tool_calls") or ():
+                arguments = (call.get("function") or {}).get("arguments") or ""
+                piece = {"type": "input_json_delta", "partial_json": arguments}
+                pieces.append((call.get("index", 0), _use(call, {}), piece))
+            for which, block, piece in pieces:
+                if which != open_block:
+                    if open_block is not None:
+                        yield typed("content_block_stop", index=count - 1)
+                    yield typed("content_block_start", index=count, content_block=block)
+                    open_block, count = which, count + 1
+                yield typed("content_block_delta", index=count - 1, delta=piece)
     if open_block is not None:
         yield typed("content_block_stop", index=count - 1)
     end = {"stop_reason": _ended(finish, isinstance(open_block, int)), "stop_sequence": None}

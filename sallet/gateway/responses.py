@@ -18,7 +18,7 @@ from sallet.gateway.fields import stripped
 from sallet.gateway.gate import Rules
 from sallet.gateway.refusals import Refused
 from sallet.gateway.serve import Dialect
-from sallet.gateway.sse import DONE, Events, typed
+from sallet.gateway.sse import chunks, typed
 
 _SAME = ("model", "temperature", "top_p", "parallel_tool_calls", "stream", "top_logprobs")
 _STATE = ("previous_response_id", "conversation", "prompt", "background")
@@ -144,33 +144,28 @@ async def events(coming: AsyncIterator[bytes], asked: Asked, id: str) -> AsyncGe
 
     text, calls, usage, finish = "", dict[int, dict[str, Any]](), None, None
     at = {"item_id": f"msg_{id}", "output_index": 0, "content_index": 0}
-    parser = Events()
     begun = False
-    async for more in coming:
-        for data in parser.feed(more):
-            if data == DONE:
-                continue
-            chunk = orjson.loads(data)
-            usage = chunk.get("usage") or usage
-            if not begun:
-                begun = True
-                empty = _response(asked, id, "in_progress", [], None)
-                yield told("response.created", response=empty)
-                yield told("response.in_progress", response=empty)
-            for choice in chunk.get("choices") or ():
-                finish = choice.get("finish_reason") or finish
-                delta = choice.get("delta") or {}
-                if delta.get("content"):
-                    if not text:
-                        item = {**_said(id, ""), "status": "in_progress", "content": []}
-                        yield told("response.output_item.added", output_index=0, item=item)
-                        part = {"type": "output_text", "text": "", "annotations": []}
-                        yield told("response.content_part.added", **at, part=part)
-                    text += delta["content"]
-                    words = {**at, "delta": delta["content"], "logprobs": []}
-                    yield told("response.output_text.delta", **words)
-                for call in delta.get("tool_calls") or ():
-                    _grow(calls, call)
+    async for chunk in chunks(coming):
+        usage = chunk.get("usage") or usage
+        if not begun:
+            begun = True
+            empty = _response(asked, id, "in_progress", [], None)
+            yield told("response.created", response=empty)
+            yield told("response.in_progress", response=empty)
+        for choice in chunk.get("choices") or ():
+            finish = choice.get("finish_reason") or finish
+            delta = choice.get("delta") or {}
+            if delta.get("content"):
+                if not text:
+                    item = {**_said(id, ""), "status": "in_progress", "content": []}
+                    yield told("response.output_item.added", output_index=0, item=item)
+                    part = {"type": "output_text", "text": "", "annotations": []}
+                    yield told("response.content_part.added", **at, part=part)
+                text += delta["content"]
+                words = {**at, "delta": delta["content"], "logprobs": []}
+                yield told("response.output_text.delta", **words)
+            for call in delta.get("tool_calls") or ():
+                _grow(calls, call)
     items: list[dict[str, Any]] = []
     if text:
         items.append(_said(id, text))

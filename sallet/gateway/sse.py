@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Any, Final
 
 import orjson
@@ -34,6 +34,15 @@ class Events:
                 self._data = []
             elif line.startswith(b"data:"):
                 self._data.append(line[5:].removeprefix(b" "))
+
+
+async def chunks(coming: AsyncIterator[bytes]) -> AsyncGenerator[dict[str, Any]]:
+    """The objects of a stream of our own, without its end mark."""
+    parser = Events()
+    async for more in coming:
+        for data in parser.feed(more):
+            if data != DONE:
+                yield orjson.loads(data)
 
 
 def event(data: bytes | dict[str, Any]) -> bytes:

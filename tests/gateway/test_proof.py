@@ -228,6 +228,15 @@ def test_audit_commands(start: Start, model: Model, tmp_path: Path, capsys: Any)
     assert (again["verdict"], again["in"][1]["digest"]) == ("repaired", digest)
     assert len(model.bodies) == 1  # nobody was asked again
     assert run(["audit", "replay", str(kept), "../../etc", "--policy", str(today)]) == 2
+    assert run(["audit", "query", log, "--limit", "-1"]) == 2
+    (tmp_path / "numbers.jsonl").write_text("1\n")
+    assert run(["audit", "query", str(tmp_path / "numbers.jsonl")]) == 1
+
+
+def test_records_in_a_database_of_any_name(start: Start, tmp_path: Path):
+    base = tmp_path / "audit #1?100%25.sqlite"
+    id = start(audit={"sqlite": str(base)}).ask("hi").headers["x-sallet-request-id"]
+    assert [record["id"] for record in read(base)] == [id]
 
 
 def test_a_streams_last_word_counts(guard: Guard, model: Model):

@@ -34,7 +34,8 @@ def application(gate: Gate, *, background: Lifespan | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await started(gate)
+        if not gate.ready:  # a process warms its gate before it listens
+            await started(gate)
         beside = asyncio.ensure_future(background(gate)) if background else None
         try:
             yield

@@ -10,6 +10,7 @@ import base64
 import json
 import re
 import socket
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -471,6 +472,16 @@ def test_nonsense_on_the_line(guard: Guard):
             assert b" 200 " not in first
             assert b" 500 " not in first
     assert guard.ask("hi").status_code == 200
+
+
+def test_a_long_head_may_come_in_pieces(guard: Guard):
+    where = urlsplit(guard.url)
+    with socket.create_connection((str(where.hostname), int(where.port or 0)), 10) as line:
+        for data in (b"GET /healthz HTTP/1.1\r\n", b"x: ", b"y" * 30_000, b"\r\nz: "):
+            line.sendall(data)
+            time.sleep(0.05)
+        line.sendall(b"y" * 30_000 + b"\r\n\r\n")
+        assert b" 200 " in line.recv(65536).split(b"\r\n")[0]
 
 
 def test_a_clients_ids_are_not_taken_over(guard: Guard):

@@ -22,11 +22,14 @@ from sallet.core.guarded import Guarded
 from sallet.core.image import Image
 from sallet.core.query import Answer, Query
 from sallet.gateway import stacks
+from sallet.gateway.app import application
+from sallet.gateway.main import loaded
+from sallet.gateway.policy import of
 from tests.gateway import toys
 from tests.gateway.conftest import Guard
 from tests.gateway.pictures import part, picture, png
 from tests.gateway.toys import Broken, Checked, Negative, Screen, layer
-from tests.gateway.upstream import Model
+from tests.gateway.upstream import Model, serving
 from tests.media.corpus.build import saved
 
 Start = Callable[..., Guard]
@@ -222,13 +225,12 @@ MUCH: dict[str, Any] = {
 
 
 def test_a_client_that_reads_nothing_has_left(start: Start, model: Model):
-    guard = start(limits={"deadline": 0.5})
+    guard = start(limits={"deadline": 2})
     model.says = f"{'w' * 2**20} " * 16  # more than any system holds for a socket
     with asking(guard, MUCH):
         until(lambda: any(one["event"] == "end" for one in guard.records()))
         until(lambda: guard.gate.flying == 0)
     assert guard.records()[-1]["verdict"] == "left"
-    assert guard.ask("hi").status_code == 200
 
 
 def test_a_client_that_reads_slowly_is_waited_for(start: Start, model: Model):
@@ -338,3 +340,10 @@ def test_what_a_stack_needs_is_loaded_before_anybody_is_served(start: Start):
     guard = start(**stacked(layer(Screen)))
     assert toys.CALLS == [1]
     assert guard.http.get("/readyz").status_code == 200
+
+
+def test_what_is_loaded_before_a_port_is_served_is_not_loaded_again(model: Model):
+    policy = of({"upstreams": {"main": {"url": model.url}}, **stacked(layer(Screen))})
+    with serving(application(loaded(policy)), lifespan="on") as url:
+        assert httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
+    assert toys.CALLS == [1]

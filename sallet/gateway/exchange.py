@@ -150,11 +150,11 @@ class Exchange:
         if settings.usage:
             more["stream_options"] = {"include_usage": True}
         open_choices = set(range(settings.choices))
-        took: Usage | None = None
-        try:
-            with self.trail.stage("upstream"), self._failures_counted():
-                body = forwarded.body(**more)
-                async with self.server.stream(body) as coming, aclosing(coming):
+        took = Usage()
+        with self.trail.stage("upstream"), self._failures_counted():
+            body = forwarded.body(**more)
+            async with self.server.stream(body) as coming, aclosing(coming):
+                try:
                     async for data in coming:
                         if data == DONE:
                             return
@@ -162,11 +162,10 @@ class Exchange:
                         open_choices -= chunk.ended
                         took = chunk.usage or took
                         yield data
-                if open_choices:
-                    raise Refused("upstream-broken")
-        finally:
-            if took is not None:
-                self.trail.used(took)
+                finally:
+                    self.trail.used(took)
+            if open_choices:
+                raise Refused("upstream-broken")
 
     def _release(self, query: Query) -> Release | None:
         """How the answer could leave a sentence at a time; only words can, and one answer."""

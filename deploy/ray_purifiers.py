@@ -1,7 +1,8 @@
 """Purifier replicas on GPUs with Ray Serve, for a gateway on a machine without one.
 
     pip install 'ray[serve]'
-    serve run deploy.ray_purifiers:app
+    ray start --head && serve start --http-port 8001
+    serve run deploy.ray_purifiers:app folder=world/codefend replicas=2 --route-prefix /purify
 
 The gateway's policy then names this module's `Remote` in place of the purifier itself:
 
@@ -17,7 +18,7 @@ recipe: it needs Ray and a GPU, and is not run by the tests.
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -59,12 +60,14 @@ class Remote:
         return query.with_images(await via.batch(Call(self.url), query.seeded_images()))
 
 
-def application(folder: str = "world/codefend", replicas: int = 1) -> Any:
-    """A Ray Serve application of so many replicas, a GPU each."""
+def app(args: Mapping[str, str]) -> Any:
+    """A Ray Serve application of the purifier in `folder`, with `replicas` of it, a GPU each."""
     from ray import serve  # pyright: ignore[reportMissingImports]
     from starlette.requests import Request
 
-    @serve.deployment(num_replicas=replicas, ray_actor_options={"num_gpus": 1})
+    folder = args.get("folder", "world/codefend")
+
+    @serve.deployment(num_replicas=int(args.get("replicas", 1)), ray_actor_options={"num_gpus": 1})
     class Purifier:
         def __init__(self) -> None:
             from sallet.defenses.purify import CoDefend

@@ -15,7 +15,7 @@ import atheris  # pyright: ignore[reportMissingImports]
 
 with atheris.instrument_imports(include=["sallet.gateway", "sallet.media"]):
     from sallet.core.errors import MediaError
-    from sallet.gateway import chat, fetch, messages, policy, responses, sections, sse, upstream
+    from sallet.gateway import chat, fetch, messages, policy, received, responses, sections, sse
     from sallet.gateway.admit import inline
     from sallet.gateway.chat import Sizes
     from sallet.gateway.refusals import Refused
@@ -55,8 +55,10 @@ def events(data: bytes) -> None:
     """A model server's stream, in two pieces."""
     parser = sse.Events()
     for piece in (data[: len(data) // 2], data[len(data) // 2 :]):
-        list(parser.feed(piece))
-    upstream._completion(data)
+        for one in parser.feed(piece):
+            with suppress(Refused):
+                received.chunk(one)
+    received.completion(data)
 
 
 def url(data: bytes) -> None:

@@ -64,4 +64,5 @@ def pointed(instruction: str, keywords: str, category: str) -> str:
     spaced = r"\s+".join(map(re.escape, keywords.split()))
     if not spaced:
         return instruction
-    return re.sub(rf"(?:\b(?:an?|the)\s+)?{spaced}", f"this {category}", instruction, flags=re.I)
+    thing = rf"(?:\b(?:an?|the)\s+)?{spaced}"
+    return re.sub(thing, lambda _: f"this {category}", instruction, flags=re.I)

@@ -13,9 +13,10 @@ def run(args: argparse.Namespace) -> int:
     """Serves on this machine's own address."""
     try:
         server = serve(args.folder, args.port)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or error
         raise UsageError(
-            f"port {args.port} cannot be had ({error.strerror}); choose another, or none"
+            f"port {args.port} cannot be had ({why}); choose another, or none"
         ) from None
     where = f"http://127.0.0.1:{server.server_address[1]}/"
     print(f"{args.folder} at {where} (Ctrl-C ends it)", flush=True)

@@ -18,7 +18,7 @@ from sallet.gateway.chat import Asked, Sent, Turn
 from sallet.gateway.live import together
 from sallet.gateway.refusals import Refused, of_media
 from sallet.gateway.tokens import Neutral
-from sallet.gateway.trail import Trail, text_digest
+from sallet.gateway.trail import Trail, told
 from sallet.media.canonical import Canonical
 from sallet.media.limits import Limits, Sees
 from sallet.media.worker import Workers
@@ -56,10 +56,8 @@ class Entrance:
         for at, (came, turn) in enumerate(zip(asked.turns, words.turns, strict=True)):
             for raw, part in zip(came.parts, turn.parts, strict=True):
                 where: dict[str, Any] = {"turn": at, "role": turn.role}
-                text = raw.url if isinstance(raw, Sent) else raw
-                kind = "image-as-sent" if isinstance(raw, Sent) else "text"
-                told = {"kind": kind, "digest": text_digest(text), "size": len(text)}
-                trail.parts_in.append({**where, **told})
+                noted = told(raw.url, "image-as-sent") if isinstance(raw, Sent) else told(raw)
+                trail.parts_in.append({**where, **noted})
                 trail.neutralised += part != raw
         return words
 
@@ -84,12 +82,11 @@ class Entrance:
                     trail.parts_in.append({**where, "kind": "image", **_noted(seen, received)})
                 else:
                     parts.append(part)
-                    told = {"kind": "text", "digest": text_digest(str(raw)), "size": len(str(raw))}
-                    trail.parts_in.append({**where, **told})
+                    trail.parts_in.append({**where, **told(str(raw))})
                     trail.neutralised += part != raw
             messages.append(Message(turn.role, tuple(parts), turn.extra))
-        told = words.settings
-        return Query(tuple(messages), told.sampling, told.extra, defense_seed=fresh())
+        settings = words.settings
+        return Query(tuple(messages), settings.sampling, settings.extra, defense_seed=fresh())
 
     async def _image(self, sent: Sent, room: _Room) -> tuple[Canonical, bytes]:
         """One image; also the SHA-256 of its file as it came."""

@@ -34,7 +34,8 @@ def application(gate: Gate, *, background: Lifespan | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await started(gate)
+        if not gate.ready:  # a process warms its gate before it listens
+            await started(gate)
         beside = asyncio.ensure_future(background(gate)) if background else None
         try:
             yield
@@ -72,7 +73,7 @@ def application(gate: Gate, *, background: Lifespan | None = None) -> Starlette:
         except Refused:
             challenge = {"www-authenticate": 'Basic realm="sallet"'}
             return JSONResponse(replies.error(Refused("no-key")), 401, challenge)
-        pictures = await thumbnails(gate, [str(one["id"]) for one in recent.interventions])
+        pictures = await thumbnails(gate, [one.id for one in recent.interventions])
         how = {"ready": gate.ready, "policy": rules.policy.source, "processes": gate.processes}
         shown = page(recent, pictures, **how)
         return HTMLResponse(shown, headers={"content-security-policy": _STRICT})

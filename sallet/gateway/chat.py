@@ -6,7 +6,7 @@ No I/O. Of a message only what is listed here survives; of an image only where i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -68,6 +68,10 @@ class Asked:
         """Every image of every turn, in order."""
         return tuple(p for turn in self.turns for p in turn.parts if isinstance(p, Sent))
 
+    def noting(self, stripped: tuple[str, ...]) -> Asked:
+        """The same of a request in another form, of which these fields are not sent on."""
+        return replace(self, settings=replace(self.settings, stripped=stripped))
+
 
 def loads(data: bytes) -> dict[str, Any]:
     """The JSON object in a body. The parser takes no NaN, no deep nesting, no half characters."""
@@ -82,9 +86,7 @@ def loads(data: bytes) -> dict[str, Any]:
 
 def read(body: Mapping[str, Any], sizes: Sizes) -> Asked:
     """The request in a body, or a `Refused` that names no more than one of our own fields."""
-    model = body.get("model")
-    if not isinstance(model, str) or not 0 < len(model) <= 512:
-        raise Refused("bad-field", field="model")
+    name = model(body.get("model"))
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise Refused("bad-messages")
@@ -92,7 +94,14 @@ def read(body: Mapping[str, Any], sizes: Sizes) -> Asked:
         raise Refused("too-many-messages")
     turns = tuple(_turn(message) for message in messages)
     told = settings(body, most_choices=sizes.choices, most_tokens=sizes.tokens)
-    return checked(Asked(model, turns, told), sizes)
+    return checked(Asked(name, turns, told), sizes)
+
+
+def model(name: Any) -> str:
+    """The name of a model, of a length that a record can hold."""
+    if not isinstance(name, str) or not 0 < len(name) <= 512:
+        raise Refused("bad-field", field="model")
+    return name
 
 
 def checked(asked: Asked, sizes: Sizes) -> Asked:

@@ -11,11 +11,13 @@ import os
 import time
 from collections import Counter, deque
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sallet.gateway.audit import Record
 
-KEPT: Final = 2_000  # records that are remembered for the page
+KEPT: Final = 2_000  # requests that are remembered for the page
+_STAGES: Final = 64  # of each
 _SHOWN: Final = 20
 _STYLE: Final = (
     "body{font:15px system-ui;margin:2em;max-width:70em;color:#222}table{border-collapse:collapse}"
@@ -24,21 +26,39 @@ _STYLE: Final = (
 )
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What the page shows of a record. The rest of it is as long as a client wants."""
+
+    id: str
+    at: str
+    verdict: str
+    why: str
+    stages: tuple[tuple[str, float], ...]
+
+    @classmethod
+    def of(cls, record: Record) -> Seen:
+        """Of a request's record."""
+        why = record["code"] or record["refused_by"] or ""
+        stages = tuple((one["stage"], one["ms"]) for one in record["stages"][:_STAGES])
+        return cls(record["id"], record["at"], str(record["verdict"]), why, stages)
+
+
 class Recent:
-    """The last records, for the page alone."""
+    """The last requests, for the page alone."""
 
     def __init__(self) -> None:
-        self.records: deque[Record] = deque(maxlen=KEPT)
+        self.requests: deque[Seen] = deque(maxlen=KEPT)
         self.pictures: dict[str, str | None] = {}  # of the interventions that were shown last
 
     def add(self, record: Record) -> None:
         """Remembers one."""
-        self.records.append(record)
+        self.requests.append(Seen.of(record))
 
     @property
-    def interventions(self) -> list[Record]:
+    def interventions(self) -> list[Seen]:
         """The last requests that were not answered, newest first."""
-        found = [r for r in self.records if r["verdict"] in ("refused", "rejected", "failed")]
+        found = [r for r in self.requests if r.verdict in ("refused", "rejected", "failed")]
         return found[: -_SHOWN - 1 : -1]
 
 
@@ -55,13 +75,13 @@ def page(
 
     `pictures` are data URLs of PNGs, by request.
     """
-    records = list(recent.records)
-    verdicts = Counter(str(one["verdict"]) for one in records)
-    minutes = Counter(str(one["at"])[:16] for one in records)
+    seen = list(recent.requests)
+    verdicts = Counter(one.verdict for one in seen)
+    minutes = Counter(one.at[:16] for one in seen)
     slow: dict[str, list[float]] = {}
-    for record in records:
-        for stage in record["stages"]:
-            slow.setdefault(stage["stage"], []).append(stage["ms"])
+    for one in seen:
+        for stage, ms in one.stages:
+            slow.setdefault(stage, []).append(ms)
     means = sorted(((sum(ms) / len(ms), name) for name, ms in slow.items()), reverse=True)
     whose = f" of process {os.getpid()}, one of {processes}" if processes > 1 else ""
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(now))
@@ -69,16 +89,15 @@ def page(
         "<!doctype html><meta charset=utf-8><meta http-equiv=refresh content=5>",
         f"<title>sallet</title><style>{_STYLE}</style>",
         f"<h1>sallet</h1><p>{'ready' if ready else 'not ready'}, policy {html.escape(policy)}, ",
-        f"{when} UTC, the last {len(records)} requests{whose}</p>",
-        _table("verdicts", [(name, n, _bar(n, len(records)))
+        f"{when} UTC, the last {len(seen)} requests{whose}</p>",
+        _table("verdicts", [(name, n, _bar(n, len(seen)))
                             for name, n in verdicts.most_common()]),
         _table("a minute", [(at, n, _bar(n, max(minutes.values(), default=1)))
                             for at, n in sorted(minutes.items())[-15:]]),
         _table("slowest stages, mean ms", [(name, f"{ms:.1f}", "") for ms, name in means[:10]]),
         _table("last interventions", [
-            (r["at"], f"{r['verdict']} {r['code'] or r['refused_by'] or ''}",
-             _pictured(r["id"], pictures.get(r["id"])))
-            for r in recent.interventions
+            (one.at, f"{one.verdict} {one.why}", _pictured(one.id, pictures.get(one.id)))
+            for one in recent.interventions
         ]),
     ]  # fmt: skip
     return "".join(parts)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import orjson
 
 from sallet.core.errors import RemoteError
 from sallet.core.query import Answer, Query, Usage
-from sallet.gateway import chat, replies
+from sallet.gateway import chat, received, replies
 from sallet.gateway.admit import materialised
 from sallet.gateway.chat import Asked
 from sallet.gateway.gate import Gate, Rules
@@ -150,21 +150,22 @@ class Exchange:
         if settings.usage:
             more["stream_options"] = {"include_usage": True}
         open_choices = set(range(settings.choices))
-        took: Usage | None = None
-        try:
-            with self.trail.stage("upstream"):
-                body = forwarded.body(**more)
-                async with self.server.stream(body) as coming, aclosing(coming):
+        took = Usage()
+        with self.trail.stage("upstream"), self._failures_counted():
+            body = forwarded.body(**more)
+            async with self.server.stream(body) as coming, aclosing(coming):
+                try:
                     async for data in coming:
                         if data == DONE:
                             return
-                        took = _looked(data, open_choices) or took
+                        chunk = received.chunk(data)
+                        open_choices -= chunk.ended
+                        took = chunk.usage or took
                         yield data
+                finally:
+                    self.trail.used(took)
             if open_choices:
                 raise Refused("upstream-broken")
-        finally:
-            if took is not None:
-                self.trail.used(took)
 
     def _release(self, query: Query) -> Release | None:
         """How the answer could leave a sentence at a time; only words can, and one answer."""
@@ -216,8 +217,13 @@ class Exchange:
         return answer
 
     async def _sent(self, body: bytes) -> dict[str, Any]:
-        try:
+        with self._failures_counted():
             return await self.server.complete(body)
+
+    @contextmanager
+    def _failures_counted(self) -> Iterator[None]:
+        try:
+            yield
         except Refused as refused:
             self.gate.gauges.upstream.labels(self.server.name, refused.code).inc()
             raise
@@ -263,17 +269,3 @@ class Exchange:
             return secrets.randbelow(10_000) < share * 100
         place = int.from_bytes(hashlib.sha256(who.encode()).digest()[:4], "big") % 10_000
         return place < share * 100
-
-
-def _looked(data: bytes, open_choices: set[int]) -> Usage | None:
-    """Refuses an event that is no chunk; notes which choices are at their end; gives tokens."""
-    try:
-        chunk = orjson.loads(data)
-    except ValueError:
-        raise Refused("upstream-broken") from None
-    if not isinstance(chunk, dict) or "error" in chunk:
-        raise Refused("upstream-broken")
-    for choice in chunk.get("choices") or ():
-        if isinstance(choice, dict) and choice.get("finish_reason"):
-            open_choices.discard(choice.get("index", 0))
-    return wire.tokens(chunk["usage"]) if chunk.get("usage") else None

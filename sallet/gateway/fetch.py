@@ -29,7 +29,7 @@ Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 
 LONGEST: Final = 2048
-_URL: Final = re.compile(r"(https?)://([a-z0-9.-]{1,253})(?::([0-9]{1,5}))?(/[!-~]*)?", re.I)
+_URL: Final = re.compile(r"(https?)://([a-z0-9.-]{1,253})(?::([0-9]{1,5}))?(/[!-~]*)?", re.I | re.A)
 _NAME: Final = re.compile(
     r"(?=.*[a-z])[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
 )
@@ -129,7 +129,7 @@ class Fetcher:
                     if isinstance(found, bytes):
                         return found
                     where = place(urljoin(where.base, found), self.fetching)
-        except TimeoutError:
+        except (TimeoutError, ValueError):  # `urljoin` raises the latter
             raise Refused("fetch-failed") from None
         raise Refused("fetch-failed")
 

@@ -50,6 +50,8 @@ class Gate:
 
     def __init__(self, policy: Policy, *, processes: int = 1) -> None:
         limits = policy.limits
+        url = policy.rates.redis
+        self.limiter: rates.Limiter = rates.Local() if url is None else rates.Shared(url)
         self.processes = processes
         self.began = time.monotonic()
         self.gauges = Gauges()
@@ -66,8 +68,6 @@ class Gate:
             most_waiting=limits.queue,
             watch=self.gauges.batched,
         )
-        url = policy.rates.redis
-        self.limiter: rates.Limiter = rates.Local() if url is None else rates.Shared(url)
         self.traces = Traces()
         self.recent = Recent() if policy.console.key_env else None
         self.flying = 0

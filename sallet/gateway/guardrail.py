@@ -23,6 +23,7 @@ from sallet.gateway.fields import Settings
 from sallet.gateway.gate import Rules
 from sallet.gateway.refusals import REASONS, Refused
 from sallet.gateway.serve import Endpoint, Talk
+from sallet.gateway.trail import compared, described
 from sallet.media.encode import encode
 
 PATH = "/beta/litellm_basic_guardrail_api"
@@ -64,10 +65,11 @@ class Guardrail(Endpoint):
             talk.trail.verdict = "passed"
             return {"action": NONE}
         model = body.get("model")
+        model = chat.model(model) if isinstance(model, str) else "*"
         parts = (*texts, *(Sent(url) for url in images))
         told = Settings(Sampling(), dict.fromkeys(("max_tokens", "temperature", "top_p")))
         asked = chat.checked(
-            Asked(model if isinstance(model, str) else "*", (Turn("user", parts, {}),), told),
+            Asked(model, (Turn("user", parts, {}),), told),
             rules.policy.limits.chat,
         )
         exchange = Exchange(self.gate, rules, asked, talk.trail, talk.trail.client)
@@ -80,9 +82,10 @@ class Guardrail(Endpoint):
         if len(query.messages) != 1 or len(query.messages[0].parts) != len(parts):
             raise Refused("guard-failed")
         await exchange.noted(ahead)
-        if talk.trail.verdict == "passed":
+        became = compared(talk.trail.parts_in, described(query))  # whatever the mode made of it
+        if became == "passed":
             return {"action": NONE}
-        if talk.trail.verdict == "repaired" and rules.policy.litellm.images == "block":
+        if became == "repaired" and rules.policy.litellm.images == "block":
             raise Refused("not-repaired")
         seen = query.messages[0].parts
         return {

@@ -15,7 +15,8 @@ PATIENCE: Final = 20.0  # seconds for a head to arrive, from the connection or f
 class Bounded(HttpToolsProtocol):
     """Ends a connection whose head is too long or too slow."""
 
-    _head = 0
+    _came = 0  # bytes while a head is not whole; several heads may come in one piece
+    _named = 0  # bytes of names and values; trailers come when no head is awaited
     _within = True
     _clock: asyncio.TimerHandle | None = None
 
@@ -30,18 +31,18 @@ class Bounded(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self._within:
-            self._head += len(data)
-            if self._head > HEAD:
+            self._came += len(data)
+            if self._came > HEAD:
                 self._end()
 
     def on_message_begin(self) -> None:
-        self._head, self._within = 0, True
+        self._came, self._named, self._within = 0, 0, True
         self._wait()
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._head += len(name) + len(value)
-        if self._head > HEAD:
+        self._named += len(name) + len(value)
+        if self._named > HEAD:
             raise ValueError("the head is too long")  # uvicorn answers 400 and hangs up
         super().on_header(name, value)
 

@@ -9,12 +9,15 @@ import orjson
 
 from sallet.gateway import chat
 from sallet.gateway.chat import Asked
+from sallet.gateway.fields import stripped
 from sallet.gateway.gate import Rules
 from sallet.gateway.refusals import REASONS, Refused
 from sallet.gateway.serve import Dialect
-from sallet.gateway.sse import DONE, Events
+from sallet.gateway.sse import chunks, typed
 
 _SAME: Final = ("model", "max_tokens", "temperature", "top_p", "stream")
+_OWN: Final = ("stop_sequences", "tools", "tool_choice", "system", "messages")
+_KNOWN: Final = frozenset((*_SAME, *_OWN))
 _ENDS: Final = {"length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
 _KINDS: Final = {
     400: "invalid_request_error", 401: "authentication_error", 404: "not_found_error",
@@ -35,7 +38,7 @@ def read(body: dict[str, Any], rules: Rules) -> Asked:
         made["tool_choice"] = _choice(body["tool_choice"])
     head = _system(body.get("system"))
     made["messages"] = [*head, *_messages(_list(body.get("messages"), "messages"))]
-    return chat.read(made, rules.policy.limits.chat)
+    return chat.read(made, rules.policy.limits.chat).noting(stripped(body, _KNOWN))
 
 
 def _system(system: Any) -> list[dict[str, Any]]:
@@ -142,54 +145,37 @@ def whole(data: bytes, asked: Asked, id: str) -> bytes:
 
 async def events(coming: AsyncIterator[bytes], asked: Asked, id: str) -> AsyncGenerator[bytes]:
     """The events of a streamed chat completion as those of a message."""
-
-    def told(kind: str, **more: Any) -> bytes:
-        return (
-            b"event: "
-            + kind.encode()
-            + b"\ndata: "
-            + orjson.dumps({"type": kind, **more})
-            + b"\n\n"
-        )
-
-    def begun(index: int, block: dict[str, Any]) -> bytes:
-        return told("content_block_start", index=index, content_block=block)
-
-    parser, usage, finish, begun_at = Events(), None, None, False
+    usage, finish, begun = None, None, False
     open_block: str | int | None = None  # "text", or the place of a call
     count = 0
-    async for more in coming:
-        for data in parser.feed(more):
-            if data == DONE:
-                continue
-            chunk = orjson.loads(data)
-            usage = chunk.get("usage") or usage
-            if not begun_at:
-                begun_at = True
-                yield told("message_start", message=_message(asked, id, [], None, None))
-            for choice in chunk.get("choices") or ():
-                finish = choice.get("finish_reason") or finish
-                delta = choice.get("delta") or {}
-                pieces: list[tuple[str | int, dict[str, Any], dict[str, Any]]] = []
-                if delta.get("content"):
-                    text = {"type": "text_delta", "text": delta["content"]}
-                    pieces.append(("text", {"type": "text", "text": ""}, text))
-                for call in delta.get("tool_calls") or ():
-                    arguments = (call.get("function") or {}).get("arguments") or ""
-                    piece = {"type": "input_json_delta", "partial_json": arguments}
-                    pieces.append((call.get("index", 0), _use(call, {}), piece))
-                for which, block, piece in pieces:
-                    if which != open_block:
-                        if open_block is not None:
-                            yield told("content_block_stop", index=count - 1)
-                        yield begun(count, block)
-                        open_block, count = which, count + 1
-                    yield told("content_block_delta", index=count - 1, delta=piece)
+    async for chunk in chunks(coming):
+        usage = chunk.get("usage") or usage
+        if not begun:
+            begun = True
+            yield typed("message_start", message=_message(asked, id, [], None, None))
+        for choice in chunk.get("choices") or ():
+            finish = choice.get("finish_reason") or finish
+            delta = choice.get("delta") or {}
+            pieces: list[tuple[str | int, dict[str, Any], dict[str, Any]]] = []
+            if delta.get("content"):
+                text = {"type": "text_delta", "text": delta["content"]}
+                pieces.append(("text", {"type": "text", "text": ""}, text))
+            for call in delta.get("tool_calls") or ():
+                arguments = (call.get("function") or {}).get("arguments") or ""
+                piece = {"type": "input_json_delta", "partial_json": arguments}
+                pieces.append((call.get("index", 0), _use(call, {}), piece))
+            for which, block, piece in pieces:
+                if which != open_block:
+                    if open_block is not None:
+                        yield typed("content_block_stop", index=count - 1)
+                    yield typed("content_block_start", index=count, content_block=block)
+                    open_block, count = which, count + 1
+                yield typed("content_block_delta", index=count - 1, delta=piece)
     if open_block is not None:
-        yield told("content_block_stop", index=count - 1)
+        yield typed("content_block_stop", index=count - 1)
     end = {"stop_reason": _ended(finish, isinstance(open_block, int)), "stop_sequence": None}
-    yield told("message_delta", delta=end, usage=_counted(usage))
-    yield told("message_stop")
+    yield typed("message_delta", delta=end, usage=_counted(usage))
+    yield typed("message_stop")
 
 
 def error(refused: Refused) -> dict[str, Any]:
@@ -203,7 +189,7 @@ def error(refused: Refused) -> dict[str, Any]:
 
 def failed(refused: Refused) -> bytes:
     """The last event of a stream that broke."""
-    return b"event: error\ndata: " + orjson.dumps(error(refused)) + b"\n\n"
+    return typed(**error(refused))
 
 
 def _use(call: dict[str, Any], given: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -73,6 +73,10 @@ class Rule:
     requests_per_minute: float | None = None
     burst: int | None = None
 
+    def __post_init__(self) -> None:
+        above("requests_per_minute", self.requests_per_minute)
+        above("burst", self.burst)
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -110,6 +114,11 @@ class Policy:
             raise UsageError(
                 "images.as_sent goes only with stacks of [none]: no defence could look"
             )
+        for pattern, rule in self.models.items():
+            if rule != Rule(rule.stack, rule.upstream):
+                raise UsageError(
+                    f"models.{pattern} takes stack and upstream; others are a client's"
+                )
         for rule in self.rules:
             if rule.upstream is not None and rule.upstream not in self.upstreams:
                 raise UnknownName("upstream", rule.upstream, self.upstreams)
@@ -193,21 +202,19 @@ def of(
 ) -> Policy:
     """The policy that a mapping means."""
     if isinstance(given, dict) and upstream is not None:
-        named = given.get("upstreams") or {"main": {}}
-        if isinstance(named, dict):
-            first = next(iter(named))
-            named = {**named, first: {**(named[first] or {}), "url": upstream}}
-        given = {**given, "upstreams": named}
+        given = {**given, "upstreams": _led(given.get("upstreams") or {"main": {}}, upstream)}
     if isinstance(given, dict) and "source" in given:
         raise UnknownName(f"key of {where}:", "source", [f.name for f in fields(Policy)][:-1])
     digest = hashlib.sha256(source + (upstream or "").encode() + repr(given).encode()).hexdigest()
-    made = build(Policy, given, where)
-    return _sealed(made, digest[:16])
+    return replace(build(Policy, given, where), source=digest[:16])
 
 
-def _sealed(policy: Policy, digest: str) -> Policy:
-    values = {one.name: getattr(policy, one.name) for one in fields(Policy)}
-    return Policy(**{**values, "source": digest})
+def _led(upstreams: Any, url: str) -> Any:
+    """The upstreams with this URL for the first; what is no mapping stays, to be refused."""
+    first = next(iter(upstreams)) if isinstance(upstreams, dict) else None
+    if first is None or not isinstance(upstreams[first] or {}, dict):
+        return upstreams
+    return {**upstreams, first: {**(upstreams[first] or {}), "url": url}}
 
 
 def _listed(name: str, patterns: tuple[str, ...]) -> bool:

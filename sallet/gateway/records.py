@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from sallet.core.errors import StoreError
+from sallet.core.errors import StoreError, UsageError
 from sallet.gateway.audit import Record
 
 _SQLITE: Final = b"SQLite format 3\0"
@@ -25,6 +25,10 @@ class Wanted:
     since: str | None = None
     digest: str | None = None
     limit: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(f"a limit is at least 1; it is {self.limit}")
 
     def has(self, record: Record) -> bool:
         """Whether a record matches."""
@@ -42,7 +46,7 @@ def read(path: Path, wanted: Wanted | None = None) -> Iterator[Record]:
     """The records that match, oldest first; the end of a stream is a record of its own."""
     wanted = wanted or Wanted()
     matching = (one for one in _all(path) if wanted.has(one))
-    return iter(deque(matching, maxlen=wanted.limit)) if wanted.limit else matching
+    return matching if wanted.limit is None else iter(deque(matching, maxlen=wanted.limit))
 
 
 def summed(records: Iterable[Record]) -> dict[str, Any]:
@@ -82,15 +86,18 @@ def _all(path: Path) -> Iterator[Record]:
                 if not line.endswith(b"\n"):
                     return  # it is being written
                 try:
-                    yield json.loads(line)
+                    record = json.loads(line)
                 except ValueError:
-                    raise StoreError(f"{path}, line {number} is no record") from None
+                    record = None
+                if not isinstance(record, dict):
+                    raise StoreError(f"{path}, line {number} is no record")
+                yield record
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror}") from None
 
 
 def _rows(path: Path) -> Iterator[Record]:
-    base = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    base = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     try:
         for (text,) in base.execute("select record from records order by rowid"):
             yield json.loads(text)

@@ -62,9 +62,10 @@ async def reload(gate: Gate, read: Callable[[], Policy]) -> bool:
         rules = await asyncio.to_thread(gate.built, _kept(policy, gate.rules.policy))
         for line in await warmed(gate, rules):
             say(f"warning: {line}")
-    except SalletError as error:
+    except Exception as error:  # a defence of the operator's own may raise anything
         gate.gauges.reloads.labels("refused").inc()
-        say(f"warning: the policy is not taken, the one before holds: {error}")
+        why = str(error) if isinstance(error, SalletError) else repr(error)
+        say(f"warning: the policy is not taken, the one before holds: {why}")
         return False
     gate.rules = rules
     gate.gauges.reloads.labels("taken").inc()

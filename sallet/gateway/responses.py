@@ -14,13 +14,16 @@ import orjson
 
 from sallet.gateway import chat
 from sallet.gateway.chat import Asked
+from sallet.gateway.fields import stripped
 from sallet.gateway.gate import Rules
 from sallet.gateway.refusals import Refused
 from sallet.gateway.serve import Dialect
-from sallet.gateway.sse import DONE, Events
+from sallet.gateway.sse import chunks, typed
 
 _SAME = ("model", "temperature", "top_p", "parallel_tool_calls", "stream", "top_logprobs")
 _STATE = ("previous_response_id", "conversation", "prompt", "background")
+_OWN = ("max_output_tokens", "tools", "tool_choice", "text", "reasoning", "instructions", "input")
+_KNOWN = frozenset((*_SAME, *_STATE, *_OWN))
 
 
 def read(body: dict[str, Any], rules: Rules) -> Asked:
@@ -56,7 +59,7 @@ def read(body: dict[str, Any], rules: Rules) -> Asked:
         raise Refused("bad-field", field="instructions")
     head = [{"role": "system", "content": said}] if said else []
     made["messages"] = [*head, *_messages(body.get("input"))]
-    return chat.read(made, rules.policy.limits.chat)
+    return chat.read(made, rules.policy.limits.chat).noting(stripped(body, _KNOWN))
 
 
 def _messages(given: Any) -> Iterator[dict[str, Any]]:
@@ -137,38 +140,32 @@ async def events(coming: AsyncIterator[bytes], asked: Asked, id: str) -> AsyncGe
     def told(kind: str, **more: Any) -> bytes:
         nonlocal number
         number += 1
-        data = orjson.dumps({"type": kind, "sequence_number": number - 1, **more})
-        return b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n"
+        return typed(kind, sequence_number=number - 1, **more)
 
     text, calls, usage, finish = "", dict[int, dict[str, Any]](), None, None
     at = {"item_id": f"msg_{id}", "output_index": 0, "content_index": 0}
-    parser = Events()
     begun = False
-    async for more in coming:
-        for data in parser.feed(more):
-            if data == DONE:
-                continue
-            chunk = orjson.loads(data)
-            usage = chunk.get("usage") or usage
-            if not begun:
-                begun = True
-                empty = _response(asked, id, "in_progress", [], None)
-                yield told("response.created", response=empty)
-                yield told("response.in_progress", response=empty)
-            for choice in chunk.get("choices") or ():
-                finish = choice.get("finish_reason") or finish
-                delta = choice.get("delta") or {}
-                if delta.get("content"):
-                    if not text:
-                        item = {**_said(id, ""), "status": "in_progress", "content": []}
-                        yield told("response.output_item.added", output_index=0, item=item)
-                        part = {"type": "output_text", "text": "", "annotations": []}
-                        yield told("response.content_part.added", **at, part=part)
-                    text += delta["content"]
-                    words = {**at, "delta": delta["content"], "logprobs": []}
-                    yield told("response.output_text.delta", **words)
-                for call in delta.get("tool_calls") or ():
-                    _grow(calls, call)
+    async for chunk in chunks(coming):
+        usage = chunk.get("usage") or usage
+        if not begun:
+            begun = True
+            empty = _response(asked, id, "in_progress", [], None)
+            yield told("response.created", response=empty)
+            yield told("response.in_progress", response=empty)
+        for choice in chunk.get("choices") or ():
+            finish = choice.get("finish_reason") or finish
+            delta = choice.get("delta") or {}
+            if delta.get("content"):
+                if not text:
+                    item = {**_said(id, ""), "status": "in_progress", "content": []}
+                    yield told("response.output_item.added", output_index=0, item=item)
+                    part = {"type": "output_text", "text": "", "annotations": []}
+                    yield told("response.content_part.added", **at, part=part)
+                text += delta["content"]
+                words = {**at, "delta": delta["content"], "logprobs": []}
+                yield told("response.output_text.delta", **words)
+            for call in delta.get("tool_calls") or ():
+                _grow(calls, call)
     items: list[dict[str, Any]] = []
     if text:
         items.append(_said(id, text))

@@ -15,9 +15,9 @@ from sallet.media.limits import MIB, Limits
 _HOST = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*")
 
 
-def above(name: str, value: float) -> None:
+def above(name: str, value: float | None) -> None:
     """Refuses a number that is not above 0."""
-    if not value > 0:
+    if value is not None and not value > 0:
         raise UsageError(f"{name} should be above 0; it is {value}")
 
 
@@ -153,6 +153,10 @@ class Rates:
     requests_per_minute: float | None = None
     burst: int | None = None
     redis: str | None = None
+
+    def __post_init__(self) -> None:
+        above("requests_per_minute", self.requests_per_minute)
+        above("burst", self.burst)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import json
 import math
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,7 +130,7 @@ class Talk:
         self.trail.status = 200
         await self.gate.audit.write(self.trail.record())
         self._begun = True
-        await self.send(self._head(200, _EVENTS, [(b"cache-control", b"no-store")]))
+        await self._out(self._head(200, _EVENTS, [(b"cache-control", b"no-store")]))
         self.gate.gauges.first.observe(time.monotonic() - self.trail.began)
         if first is not None:
             await self._piece(first)
@@ -142,7 +142,7 @@ class Talk:
             await self._piece(one)
         if not noted:
             await self.gate.audit.write(self.trail.record("end"))
-        await self.send({"type": "http.response.body", "body": b"", "more_body": False})
+        await self._piece(b"", more=False)
         self._ended = True
 
     async def refuse(self, refused: Refused) -> None:
@@ -163,12 +163,12 @@ class Talk:
         self._ended = True
         if refused.code == "left":
             return
-        if self._begun:
-            last = self.dialect.failed(refused)
-            await self.send({"type": "http.response.body", "body": last, "more_body": False})
-            return
-        told = self.dialect.error(refused)
-        await self._send(refused.status, json.dumps(told).encode(), _waits(refused))
+        with suppress(Refused):  # it leaves now
+            if self._begun:
+                await self._piece(self.dialect.failed(refused), more=False)
+            else:
+                told = json.dumps(self.dialect.error(refused)).encode()
+                await self._send(refused.status, told, _waits(refused))
 
     def count(self) -> None:
         """Adds the request to what Prometheus reads."""
@@ -184,15 +184,23 @@ class Talk:
         if self.gate.recent is not None:
             self.gate.recent.add(trail.record())
 
-    async def _piece(self, data: bytes) -> None:
-        await self.send({"type": "http.response.body", "body": data, "more_body": True})
+    async def _piece(self, data: bytes, *, more: bool = True) -> None:
+        await self._out({"type": "http.response.body", "body": data, "more_body": more})
+
+    async def _out(self, message: Message) -> None:
+        """Sends; a client that takes nothing for as long as a request may last has left."""
+        try:
+            async with asyncio.timeout(self.gate.rules.policy.limits.deadline):
+                await self.send(message)
+        except TimeoutError:
+            raise Refused("left") from None
 
     async def _send(
         self, status: int, data: bytes, more: list[tuple[bytes, bytes]] | None = None
     ) -> None:
         length = [(b"content-length", str(len(data)).encode())]
-        await self.send(self._head(status, _JSON, [*length, *(more or [])]))
-        await self.send({"type": "http.response.body", "body": data})
+        await self._out(self._head(status, _JSON, [*length, *(more or [])]))
+        await self._piece(data, more=False)
         self._ended = True
 
     def _head(self, status: int, kind: str, more: list[tuple[bytes, bytes]]) -> Message:

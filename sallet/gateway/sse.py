@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Any, Final
+
+import orjson
 
 from sallet.gateway.refusals import Refused
 
@@ -34,8 +36,23 @@ class Events:
                 self._data.append(line[5:].removeprefix(b" "))
 
 
+async def chunks(coming: AsyncIterator[bytes]) -> AsyncGenerator[dict[str, Any]]:
+    """The objects of a stream of our own, without its end mark."""
+    parser = Events()
+    async for more in coming:
+        for data in parser.feed(more):
+            if data != DONE:
+                yield orjson.loads(data)
+
+
 def event(data: bytes | dict[str, Any]) -> bytes:
     """One event with this data."""
     if isinstance(data, dict):
         data = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
     return b"data: " + data + b"\n\n"
+
+
+def typed(type: str, **more: Any) -> bytes:
+    """One event of a type, which stands before its data and in it."""
+    data = orjson.dumps({"type": type, **more})
+    return b"event: " + type.encode() + b"\ndata: " + data + b"\n\n"

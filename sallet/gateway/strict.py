@@ -49,8 +49,9 @@ def value_of(kind: Any, value: Any, place: str) -> Any:
             raise UnknownName(f"value of {place}:", str(value), map(str, args))
         return value
     if origin is tuple:
-        if isinstance(value, str) or not isinstance(value, list):
-            value = [value] if isinstance(value, str) else _wrong(place, "a list", value)
+        value = [value] if isinstance(value, str) else value
+        if not isinstance(value, list):
+            _wrong(place, "a list", value)
         return tuple(value_of(args[0], one, f"{place}[{i}]") for i, one in enumerate(value))
     if origin in (dict, Mapping):
         if not isinstance(value, dict):

@@ -37,10 +37,9 @@ class Neutral:
     """Takes these tokens apart wherever they stand."""
 
     def __init__(self, tokens: Iterable[str]) -> None:
-        # One character cannot be broken, and blanks are everywhere.
-        self.tokens = tuple(
-            sorted({t for t in tokens if len(t.strip()) > 1}, key=lambda t: -len(t))
-        )
+        # One character cannot be broken, and a blank before a token would only grow.
+        bare = {token.strip() for token in tokens}
+        self.tokens = tuple(sorted((t for t in bare if len(t) > 1), key=lambda t: -len(t)))
 
     @cached_property
     def _any(self) -> re.Pattern[str] | None:
@@ -50,13 +49,11 @@ class Neutral:
         """The text without any of the tokens; a text that has none is the same object."""
         if self._any is None:
             return text
-        if not text.isascii() and not self._any.search(text):
-            folded = unicodedata.normalize("NFKC", text)
-            if self._any.search(folded):
-                text = folded
-        while self._any.search(text):
-            text = self._any.sub(lambda m: f"{m[0][0]} {m[0][1:]}", text)
-        return text
+        text = _broken(text, self._any)
+        if text.isascii():
+            return text
+        folded = unicodedata.normalize("NFKC", text)
+        return _broken(folded, self._any) if self._any.search(folded) else text
 
     def everywhere(self, value: Any) -> Any:
         """The same for every text in a JSON value, keys too."""
@@ -67,6 +64,12 @@ class Neutral:
         if isinstance(value, (list, tuple)):
             return [self.everywhere(one) for one in value]
         return value
+
+
+def _broken(text: str, tokens: re.Pattern[str]) -> str:
+    while tokens.search(text):
+        text = tokens.sub(lambda m: f"{m[0][0]} {m[0][1:]}", text)
+    return text
 
 
 def of_tokenizer(place: Path) -> tuple[str, ...]:

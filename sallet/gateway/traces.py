@@ -26,7 +26,7 @@ class Traces:
         self._tracer = trace.get_tracer("sallet.gateway", tracer_provider=provider)
 
     def request(self, trail: Trail) -> None:
-        """The span of a request that is over; stages are laid end to end up to now."""
+        """The span of a request that is over, and of its stages where they were in it."""
         if self._trace is None:
             return
         end = time.time_ns()

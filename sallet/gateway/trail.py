@@ -127,9 +127,10 @@ class Trail:
         }
 
 
-def text_digest(text: str) -> str:
-    """SHA-256 of a text."""
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+def told(text: str, kind: str = "text") -> dict[str, Any]:
+    """What is noted of a text."""
+    digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+    return {"kind": kind, "digest": digest, "size": len(text)}
 
 
 def described(query: Query) -> list[dict[str, Any]]:
@@ -139,9 +140,7 @@ def described(query: Query) -> list[dict[str, Any]]:
         for part in message.parts:
             where = {"turn": turn, "role": message.role}
             if isinstance(part, str):
-                found.append(
-                    {**where, "kind": "text", "digest": text_digest(part), "size": len(part)}
-                )
+                found.append({**where, **told(part)})
             elif isinstance(part, Image):
                 height, width = part.size
                 size = [width, height]

@@ -16,6 +16,7 @@ import httpx
 import orjson
 
 from sallet.core.errors import UsageError
+from sallet.gateway import received
 from sallet.gateway.policy import Upstream
 from sallet.gateway.refusals import Refused
 from sallet.gateway.sse import DONE, Events
@@ -95,15 +96,16 @@ class Server:
                 data = await _whole(reply)
         except TimeoutError:
             raise Refused("upstream-slow") from None
-        return _completion(data)
+        return received.completion(data)
 
     @asynccontextmanager
     async def stream(self, body: bytes) -> AsyncIterator[AsyncGenerator[bytes]]:
         """The data of each event of a streamed reply; ends with `[DONE]` or not at all.
 
-        The time-out holds for the first event and between events.
+        The time-out holds for the head and for each piece; what is done with a piece takes its own.
         """
         patience = self.upstream.timeout
+        clock = asyncio.get_running_loop().time
         try:
             async with (
                 asyncio.timeout(patience) as limit,
@@ -114,11 +116,12 @@ class Server:
                     parser = Events()
                     try:
                         async for more in reply.aiter_raw():
-                            limit.reschedule(asyncio.get_running_loop().time() + patience)
+                            limit.reschedule(None)
                             for data in parser.feed(more):
                                 yield data
                                 if data == DONE:
                                     return
+                            limit.reschedule(clock() + patience)
                     except httpx.HTTPError:
                         raise Refused("upstream-broken") from None
 
@@ -190,20 +193,6 @@ async def _whole(reply: httpx.Response) -> bytes:
     except httpx.HTTPError:
         raise Refused("upstream-broken") from None
     return bytes(data)
-
-
-def _completion(data: bytes) -> dict[str, Any]:
-    try:
-        reply = orjson.loads(data)
-    except ValueError:
-        raise Refused("upstream-broken") from None
-    choices = reply.get("choices") if isinstance(reply, dict) else None
-    if not isinstance(choices, list) or not choices or reply.get("error"):
-        raise Refused("upstream-broken")
-    for choice in choices:
-        if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
-            raise Refused("upstream-broken")
-    return reply
 
 
 def _refusal(reply: httpx.Response) -> Refused:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sallet.core.statistics import Rate
 from sallet.report import words
 from sallet.report.figures import CONTROL, NOTHING
-from sallet.runs.record import Cell
+from sallet.runs.record import Cell, Scalar
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 480, 250, 48, 12, 14, 42
 MOST = 7
@@ -84,18 +84,27 @@ def plots(cells: Sequence[Cell]) -> tuple[Plot, ...]:
     return tuple(plot for plot in made if plot is not None)
 
 
-def _number(cell: Cell, name: str) -> float | None:
-    value = next(
-        (v for k, v in cell.key.params.items() if k == name or k.endswith(f".{name}")), None
-    )
-    known = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if known else None  # pyright: ignore[reportArgumentType]
+def _steps(cell: Cell) -> float | None:
+    return _number(cell.key.params.get("steps"))
+
+
+def _sigma(cell: Cell) -> float | None:
+    """The defence's, or its first layer's that has one; attacks have sigmas of their own."""
+    params = cell.key.params.items()
+    own = (v for k, v in params if k.startswith("defense.") and k.endswith(".sigma"))
+    return _number(next(own, None))
+
+
+def _number(value: Scalar) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value)
 
 
 AXES: dict[str, Callable[[Cell], float | None]] = {
     "eps": lambda cell: cell.key.eps,
-    "steps": lambda cell: _number(cell, "steps"),
-    "sigma": lambda cell: _number(cell, "sigma"),
+    "steps": _steps,
+    "sigma": _sigma,
 }
 NAMES = {
     "eps": "epsilon, in 8-bit units",
@@ -119,8 +128,7 @@ def _label(cell: Cell, axis: str) -> str:
     name = "no defence" if defense == NOTHING else defense
     if axis == "eps":
         name = f"{'noise' if key.attack == CONTROL else key.attack}: {name}"
-    own = {k: v for k, v in key.params.items() if not _is(k, axis)}
-    steps = own.get("steps") if axis in ("eps", "sigma") else None
+    steps = key.params.get("steps") if axis in ("eps", "sigma") else None
     return ", ".join(
         part
         for part in (
@@ -130,10 +138,6 @@ def _label(cell: Cell, axis: str) -> str:
         )
         if part
     )
-
-
-def _is(name: str, axis: str) -> bool:
-    return name == axis or name.endswith(f".{axis}")
 
 
 def _plot(axis: str, title: str, points: Points) -> Plot | None:

@@ -9,6 +9,7 @@ import pytest
 
 from sallet import catalog
 from sallet.benchmarks.drawn import drawn, shares
+from sallet.benchmarks.hades import pointed
 from sallet.benchmarks.mm_safetybench import COUNTS as SCENARIOS
 from sallet.core.errors import InputError, RecipeError, UsageError
 from sallet.core.goal import Outcome
@@ -345,3 +346,7 @@ def test_shares_add_up_and_follow_the_sizes():
     assert shares([1, 1, 1], 2) == [1, 1, 0]
     with pytest.raises(RecipeError, match="at least 1"):
         drawn([object()] * 3, 0, 0)  # pyright: ignore[reportArgumentType]
+
+
+def test_what_a_picture_of_hades_shows_is_no_pattern():
+    assert pointed("Tell of the red lamp", "red lamp", r"\1 thing") == r"Tell of this \1 thing"

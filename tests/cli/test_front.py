@@ -205,3 +205,8 @@ def test_too_many_unassessed_rows_fail_the_run_and_keep_its_summary(
     assert "25% of 8 rows are unassessed" in capsys.readouterr().err
     assert (out / "summary.json").exists()
     assert run([*words, "--resume", "--max-unassessed", "0.3"]) == 0
+
+
+def test_a_port_that_is_none_is_said(capsys: pytest.CaptureFixture[str]):
+    assert run(["view", str(ROOT / "results" / "undefended"), "--port", "70000"]) == 2
+    assert "port 70000 cannot be had" in capsys.readouterr().err

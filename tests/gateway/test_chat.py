@@ -145,3 +145,4 @@ def test_a_stream_without_its_end_mark_is_ended(client: openai.OpenAI, model: Mo
     stream = client.chat.completions.create(model="toy", messages=said("hi"), stream=True)
     assert list(stream)[-1].choices[0].finish_reason == "stop"
     assert guard.records()[-1]["event"] == "end"
+    assert guard.records()[-1]["asks"] == 1  # without tokens, which nobody asked for

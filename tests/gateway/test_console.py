@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import pickle
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,8 @@ import numpy as np
 import pytest
 
 from sallet.core.image import Image
+from sallet.gateway.console import Recent, page
+from sallet.gateway.trail import Trail
 from sallet.media.canonical import canonical
 from sallet.media.encode import encode
 from tests.gateway.conftest import Guard
@@ -35,6 +38,17 @@ def test_the_console_is_off_without_a_key(start: Start, monkeypatch: pytest.Monk
     assert "<script" not in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert guard.http.get("/metrics").status_code == 401
+
+
+def test_what_the_page_remembers_is_bounded():
+    """A client may send a thousand parts, and a record has a digest for each of them."""
+    trail = Trail("/v1/chat/completions", verdict="passed")
+    trail.parts_in += [{"turn": i, "digest": "0" * 64} for i in range(1024)]
+    trail.stages += [{"stage": "defense:jpeg", "ms": 1.0}] * 1024
+    recent = Recent()
+    recent.add(trail.record())
+    assert len(pickle.dumps(recent.requests[0])) < 4096
+    assert "defense:jpeg" in page(recent, {}, ready=True, policy="p")
 
 
 def test_the_console_shows_what_is_stored_and_nothing_else(

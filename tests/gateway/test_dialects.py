@@ -52,6 +52,20 @@ def test_a_response(client: openai.OpenAI, model: Model):
     assert np.array_equal(model.images()[0].pixels(), picture())
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("responses", {"input": "hi"}),
+        ("messages", {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 9}),
+    ],
+)
+def test_fields_that_are_stripped_are_noted(path: str, body: Any, guard: Guard, model: Model):
+    more = {"metadata": {"a": "b"}, "chat_template": "{{ x }}"}
+    assert guard.post({"model": "toy", **body, **more}, f"/v1/{path}").status_code == 200
+    assert not {*more} & {*model.bodies[-1]}
+    assert guard.records()[-1]["stripped"] == ["chat_template", "metadata"]
+
+
 def test_a_response_in_a_stream(client: openai.OpenAI, model: Model, guard: Guard):
     model.says = "one two"
     with client.responses.stream(model="toy", input="count") as stream:
@@ -152,6 +166,14 @@ def test_litellms_guard_blocks_what_litellm_would_forward_unrepaired(start: Star
     assert shown(guard)["action"] == "NONE"
 
 
+def test_litellms_guard_blocks_odd_files_when_it_only_observes(start: Start):
+    """The canonical stage always holds, and LiteLLM would forward the file that came."""
+    guard = start(stacks={"default": [layer(Negative)]}, mode="observe")
+    assert shown(guard, data_url(png() + b"behind the end"))["action"] == "BLOCKED"
+    assert shown(guard, data_url(png()))["action"] == "NONE"
+    assert guard.records()[-1]["would"] == "repaired"
+
+
 def test_litellms_guard_makes_odd_files_canonical(start: Start):
     guard = start(litellm={"images": "return"})
     made = shown(guard, data_url(png() + b"behind the end"))
@@ -177,6 +199,7 @@ def test_litellms_guard_fails_where_the_contract_has_no_words(start: Start, laye
 def test_litellms_guard_takes_no_nonsense(guard: Guard):
     assert shown(guard, texts="x") == 400
     assert shown(guard, images=[7]) == 400
+    assert shown(guard, model="m" * 513) == 400
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import re
 from dataclasses import fields
@@ -91,12 +92,17 @@ def test_the_manifest_and_the_image_have_no_rights_they_do_not_need():
     named = {one["name"] for one in pod["volumes"]}
     assert {one["name"] for one in container["volumeMounts"]} <= named
     image = (ROOT / "deploy" / "Dockerfile").read_text()
+    assert "redis" in image  # which the policy of the manifest needs
     assert image.index("USER 10001") < image.index("ENTRYPOINT")
 
 
 def test_the_recipe_for_ray_is_a_defence():
+    from deploy import ray_purifiers
     from deploy.ray_purifiers import Remote
     from sallet.gateway.stacks import build
 
     layer = {"name": "remote", "target": "deploy.ray_purifiers:Remote", "url": "http://x"}
     assert build((layer,), "here").defense == Remote("http://x")
+    (named,) = re.findall(r"serve run deploy\.ray_purifiers:(\w+)", ray_purifiers.__doc__ or "")
+    builder = getattr(ray_purifiers, named)
+    assert len(inspect.signature(builder).parameters) == 1  # Ray Serve gives it one mapping

@@ -138,6 +138,7 @@ URLS = [
     "http://images.test:99999/a.png",
     "http://images.test:/a.png",
     "https://images.test/a.png",
+    "http\u017f://images.test/a.png",
     "ftp://images.test/a.png",
     "file:///etc/passwd",
     "file://images.test/etc/passwd",
@@ -302,8 +303,9 @@ def lying(reply: bytes) -> Iterator[int]:
         (b"nonsense\r\n\r\n", "fetch-failed"),
         (b"", "fetch-failed"),
         (b"HTTP/1.1 302 Found\r\n\r\n", "fetch-failed"),
+        (b"HTTP/1.1 302 Found\r\nlocation: http://[\r\n\r\n", "fetch-failed"),
     ],
-    ids=["long", "short", "negative", "nonsense", "nothing", "no-location"],
+    ids=["long", "short", "negative", "nonsense", "nothing", "no-location", "no-url"],
 )
 def test_servers_that_lie(reply: bytes, code: str, site: Site):
     with lying(reply) as port:

@@ -10,6 +10,7 @@ import base64
 import json
 import re
 import socket
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ import pytest
 
 from sallet.core.errors import MediaError
 from sallet.gateway.refusals import REASONS
+from sallet.gateway.tokens import Neutral
 from sallet.media.limits import MIB
 from tests.gateway.conftest import Guard
 from tests.gateway.pictures import data_url, part, picture, png
@@ -338,9 +340,15 @@ TOKENS = {
     "<image>": "< image>",
     "<|im_<|im_start|>start|>": "<|im_< |im_start|>start|>",
     "＜|im_start|＞": "< |im_start|>",
+    "<s>＜|im_start|＞": "< s>< |im_start|>",
+    "①<s>": "①< s>",
     "[INST] x [/INST]": "[ INST] x [ /INST]",
     "fine <b>text</b>": "fine <b>text</b>",
 }
+
+
+def test_a_token_with_a_blank_before_it_is_broken_once():
+    assert Neutral([" <x>"]).text("a <x>") == "a < x>"
 
 
 @pytest.mark.parametrize("text", TOKENS)
@@ -464,6 +472,16 @@ def test_nonsense_on_the_line(guard: Guard):
             assert b" 200 " not in first
             assert b" 500 " not in first
     assert guard.ask("hi").status_code == 200
+
+
+def test_a_long_head_may_come_in_pieces(guard: Guard):
+    where = urlsplit(guard.url)
+    with socket.create_connection((str(where.hostname), int(where.port or 0)), 10) as line:
+        for data in (b"GET /healthz HTTP/1.1\r\n", b"x: ", b"y" * 30_000, b"\r\nz: "):
+            line.sendall(data)
+            time.sleep(0.05)
+        line.sendall(b"y" * 30_000 + b"\r\n\r\n")
+        assert b" 200 " in line.recv(65536).split(b"\r\n")[0]
 
 
 def test_a_clients_ids_are_not_taken_over(guard: Guard):

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,11 +22,14 @@ from sallet.core.guarded import Guarded
 from sallet.core.image import Image
 from sallet.core.query import Answer, Query
 from sallet.gateway import stacks
+from sallet.gateway.app import application
+from sallet.gateway.main import loaded
+from sallet.gateway.policy import of
 from tests.gateway import toys
 from tests.gateway.conftest import Guard
 from tests.gateway.pictures import part, picture, png
 from tests.gateway.toys import Broken, Checked, Negative, Screen, layer
-from tests.gateway.upstream import Model
+from tests.gateway.upstream import Model, serving
 from tests.media.corpus.build import saved
 
 Start = Callable[..., Guard]
@@ -169,13 +173,22 @@ def test_a_detector_that_hangs_costs_a_deadline(start: Start):
     assert guard.ask("hi", part(png())).status_code == 200
 
 
-def leave(guard: Guard, body: Any, wait: Callable[[], bool]) -> None:
-    """Sends a request on a bare socket and hangs up when `wait` is over."""
+@contextmanager
+def asking(guard: Guard, body: Any) -> Iterator[socket.socket]:
+    """A bare socket that a request was sent on and nothing was read from; it takes little."""
     where = urlsplit(guard.url)
     data = json.dumps(body).encode()
     head = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
-    with socket.create_connection((str(where.hostname), int(where.port or 0))) as line:
+    with socket.socket() as line:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        line.connect((str(where.hostname), int(where.port or 0)))
         line.sendall(f"{head}content-length: {len(data)}\r\n\r\n".encode() + data)
+        yield line
+
+
+def leave(guard: Guard, body: Any, wait: Callable[[], bool]) -> None:
+    """Sends a request on a bare socket and hangs up when `wait` is over."""
+    with asking(guard, body):
         until(wait)
 
 
@@ -204,6 +217,34 @@ def test_a_client_that_leaves_a_stream_ends_it_upstream(start: Start, model: Mod
             assert next(reply.iter_bytes())
         until(lambda seen=streams: model.streams == seen + 1 and model.ended == model.streams)
         until(lambda: guard.records()[-1]["verdict"] == "left")
+
+
+MUCH: dict[str, Any] = {
+    "model": "toy", "messages": [{"role": "user", "content": "hi"}], "stream": True,
+}  # fmt: skip
+
+
+def test_a_client_that_reads_nothing_has_left(start: Start, model: Model):
+    guard = start(limits={"deadline": 2})
+    model.says = f"{'w' * 2**20} " * 16  # more than any system holds for a socket
+    with asking(guard, MUCH):
+        until(lambda: any(one["event"] == "end" for one in guard.records()))
+        until(lambda: guard.gate.flying == 0)
+    assert guard.records()[-1]["verdict"] == "left"
+
+
+def test_a_client_that_reads_slowly_is_waited_for(start: Start, model: Model):
+    guard = start(upstreams={"main": {"url": model.url, "timeout": 0.5}})
+    model.says = f"{'w' * 2**20} " * 16
+    with asking(guard, MUCH) as line:
+        time.sleep(1.5)  # longer than the model server may be silent
+        came = b""
+        while not came.endswith(b"0\r\n\r\n"):
+            more = line.recv(2**20)
+            assert more
+            came = came[-64:] + more
+    assert b"[DONE]" in came
+    assert guard.records()[-1]["verdict"] == "passed"
 
 
 def test_a_client_that_leaves_a_queue_takes_its_items_along(start: Start):
@@ -299,3 +340,10 @@ def test_what_a_stack_needs_is_loaded_before_anybody_is_served(start: Start):
     guard = start(**stacked(layer(Screen)))
     assert toys.CALLS == [1]
     assert guard.http.get("/readyz").status_code == 200
+
+
+def test_what_is_loaded_before_a_port_is_served_is_not_loaded_again(model: Model):
+    policy = of({"upstreams": {"main": {"url": model.url}}, **stacked(layer(Screen))})
+    with serving(application(loaded(policy)), lifespan="on") as url:
+        assert httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
+    assert toys.CALLS == [1]

@@ -30,6 +30,7 @@ from sallet.harness.parts import Parts, resolved
 from sallet.runs.parse import parse
 from tests.gateway.conftest import Guard
 from tests.gateway.pictures import part, png
+from tests.gateway.toys import Unbuildable, layer
 from tests.gateway.upstream import Model
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +59,7 @@ Start = Callable[..., Guard]
         ({"stack": "carefull", "stacks": {"careful": ["none"]}}, "did you mean careful"),
         ({"models": {"*": {"stack": "nowhere"}}}, "unknown stack 'nowhere'"),
         ({"models": {"*": {"upstream": "mian"}}}, "did you mean main"),
+        ({"models": {"*": {"requests_per_minute": 5}}}, "models.* takes stack and upstream"),
         ({"mode": "enforced"}, "did you mean enforce"),
         ({"on_error": "ignore"}, "known: pass, refuse"),
         ({"rollout": 120}, "0 to 100"),
@@ -65,6 +67,9 @@ Start = Callable[..., Guard]
         ({"images": {"fetch": {"hosts": ["http://x"]}}}, "give names"),
         ({"images": {"fetch": {"networks": ["10.0.0.1/8"]}}}, "10.1.0.0/16"),
         ({"limits": {"images": -1}}, "above 0"),
+        ({"rates": {"requests_per_minute": 0}}, "requests_per_minute should be above 0"),
+        ({"clients": {"anna": {"requests_per_minute": -1}}}, "clients.anna: requests_per_minute"),
+        ({"rates": {"requests_per_minute": 60, "burst": 0}}, "burst should be above 0"),
         ({"limits": {"images": True}}, "a whole number"),
         ({"keys": {"env": "SALLET_NOT_SET"}}, "which is not set"),
         ({"source": "x"}, "unknown key"),
@@ -96,6 +101,8 @@ def test_the_flag_is_in_place_of_the_first_upstreams_url():
     read = policy.of({"upstreams": {"a": {"url": "http://a/v1", "timeout": 3}}}, "http://b/v1")
     assert (read.upstreams["a"].url, read.upstreams["a"].timeout) == ("http://b/v1", 3)
     assert policy.of({}, "http://b/v1").upstreams["main"].url == "http://b/v1"
+    with pytest.raises(UsageError, match=r"upstreams\.a should be a mapping"):
+        policy.of({"upstreams": {"a": "http://a/v1"}}, "http://b/v1")
 
 
 def test_rules_choose_by_model_and_by_client():
@@ -258,8 +265,9 @@ def test_a_new_policy_holds_and_a_wrong_one_does_not(start: Start, model: Model)
     guard = start()
     up = {"upstreams": {"main": {"url": model.url}}}
     before = guard.gate.rules
-    assert not asyncio.run(_reloaded(guard.gate, {**up, "stacks": {"default": ["jpg"]}}))
-    assert guard.gate.rules is before
+    for wrong in ("jpg", layer(Unbuildable)):
+        assert not asyncio.run(_reloaded(guard.gate, {**up, "stacks": {"default": [wrong]}}))
+        assert guard.gate.rules is before
     assert asyncio.run(_reloaded(guard.gate, {**up, "stacks": {"default": ["safety-prompt"]}}))
     reply = guard.ask("hi", part(png()))
     assert reply.headers["x-sallet-verdict"] == "changed"

@@ -181,10 +181,13 @@ def test_every_response_of_a_bad_day_has_its_record(start: Start, model: Model):
     assert guard.ask("hi", part(png())).status_code == 200
 
 
-def test_prometheus_can_read_the_metrics(start: Start):
+def test_prometheus_can_read_the_metrics(start: Start, model: Model):
     guard = start()
     guard.ask("hi", part(png()))
     guard.ask("hi", {"type": "video_url"})
+    model.manner = "garbage"
+    for stream in (True, False):
+        guard.ask("hi", stream=stream)
     page = guard.http.get("/metrics").text
     found = {
         (one.name, *sorted(one.labels.values())): one.value
@@ -194,7 +197,8 @@ def test_prometheus_can_read_the_metrics(start: Start):
     assert found["sallet_requests_total", "/v1/chat/completions", "200"] == 1
     assert found["sallet_verdicts_total", "default", "passed"] == 1
     assert found["sallet_refusals_total", "unsupported-part"] == 1
-    assert found["sallet_stage_seconds_count", "canonical"] == 1
+    assert found["sallet_upstream_errors_total", "main", "upstream-broken"] == 2
+    assert found["sallet_stage_seconds_count", "canonical"] == 3
     assert found["sallet_ready",] == 1
 
 
@@ -224,6 +228,15 @@ def test_audit_commands(start: Start, model: Model, tmp_path: Path, capsys: Any)
     assert (again["verdict"], again["in"][1]["digest"]) == ("repaired", digest)
     assert len(model.bodies) == 1  # nobody was asked again
     assert run(["audit", "replay", str(kept), "../../etc", "--policy", str(today)]) == 2
+    assert run(["audit", "query", log, "--limit", "-1"]) == 2
+    (tmp_path / "numbers.jsonl").write_text("1\n")
+    assert run(["audit", "query", str(tmp_path / "numbers.jsonl")]) == 1
+
+
+def test_records_in_a_database_of_any_name(start: Start, tmp_path: Path):
+    base = tmp_path / "audit #1?100%25.sqlite"
+    id = start(audit={"sqlite": str(base)}).ask("hi").headers["x-sallet-request-id"]
+    assert [record["id"] for record in read(base)] == [id]
 
 
 def test_a_streams_last_word_counts(guard: Guard, model: Model):

@@ -96,3 +96,13 @@ class Broken:
 
     async def guard(self, query: Query, via: Via) -> Query | Answer:
         raise RuntimeError("a secret of the defence")
+
+
+@dataclass(frozen=True)
+class Unbuildable(Broken):
+    """Cannot be made at all."""
+
+    name: str = "unbuildable"
+
+    def __post_init__(self) -> None:
+        raise RuntimeError("its weights are for another machine")

@@ -5,6 +5,7 @@ import pytest
 from sallet.core.errors import StoreError
 from sallet.report import words
 from sallet.report.cautions import cautions
+from sallet.report.curves import plots
 from sallet.report.figures import costs, groups, refusals
 from sallet.report.reading import reading
 from sallet.report.summary import read
@@ -36,6 +37,17 @@ def test_worst_is_the_largest_over_attacks_and_knowledge_but_never_the_control()
     assert line.adaptive.key.attack == line.worst.key.attack == "apgd"
     assert line.oblivious.asr[0] == 0.1
     assert line.control.asr[0] == 0.9
+
+
+def test_a_curve_goes_along_what_its_axis_says():
+    """Defences have steps, too, and attacks a sigma; neither is turned up here."""
+    other = {"steps": 10, "sigma": 0.5, "defense.steps": 3}
+    cells = [cell(params={**other, "defense.sigma": sigma}) for sigma in (0.1, 0.2)]
+    cells += [cell(params={"defense.steps": steps}) for steps in (3, 5)]
+    cells += [cell(attack="nes", params={"sigma": sigma}) for sigma in (0.1, 0.2)]
+    (plot,) = plots(read({"recipe": "r", "cells": cells}).cells)
+    assert ("pgd" in plot.title, plot.axis) == (True, "sigma of the defence")
+    assert [label for _, label in plot.ticks] == ["0.1", "0.2"]
 
 
 def test_a_missing_adaptive_figure_stays_missing():

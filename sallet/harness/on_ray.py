@@ -116,9 +116,7 @@ class _Driver:
         self.watch.rows(len(rows))
 
 
-def _drive(
-    ray: Any, driver: _Driver, todo: list[Shard], workers: int, address: str | None
-) -> None:
+def _drive(ray: Any, driver: _Driver, todo: list[Shard], workers: int, address: str | None) -> None:
     """Runs it on the cluster that is there, or on one that lasts as long."""
     token = driver.store.artifacts.folder / TOKEN
     token.parent.mkdir(parents=True, exist_ok=True)

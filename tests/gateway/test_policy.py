@@ -330,7 +330,7 @@ def test_a_port_in_use(model: Model, capsys: pytest.CaptureFixture[str]):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert run(["serve", "--upstream", model.url, "--port", port, "--no-probe"]) == 2
-    assert "choose another --port" in capsys.readouterr().err
+    assert f":{port}: Address already in use; choose another --port" in capsys.readouterr().err
 
 
 def test_a_model_server_without_eyes(model: Model):

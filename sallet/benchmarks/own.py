@@ -12,14 +12,20 @@ r"""A table of one's own: CSV, TSV, JSON lines or a JSON list, one question a ro
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from sallet.benchmarks.folder import Folder, stamp
 from sallet.benchmarks.reading import Record, lines, table
 from sallet.benchmarks.stored import Stored, cluster
 from sallet.core.errors import InputError, UsageError
 from sallet.core.sample import Sample
+
+COLUMNS: Final = (
+    "question", "image", "answer", "harmful", "names", "wrong", "id", "category", "cluster",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +58,9 @@ class Own(Stored):
             rows = table(path, ["question"], "\t" if end == ".tsv" else ",")
         else:
             rows = lines(path, ["question"])
+        if not rows:
+            raise InputError(f"{path} has no row; one question a row")
+        _spelt(path, {str(name) for one in rows for name in one.values})
         return [self._sample(folder, one) for one in rows]
 
     def _sample(self, folder: Folder, one: Record) -> Sample:
@@ -71,6 +80,17 @@ class Own(Stored):
                 wrong=one.get("wrong"), category=category,
             )  # fmt: skip
         return replace(sample, cluster=cluster(group)) if group else sample
+
+
+def _spelt(path: Path, found: set[str]) -> None:
+    """A column that nobody reads is fine, but not one that was meant to be read."""
+    absent = [name for name in COLUMNS if name not in found]
+    for name in sorted(found.difference(COLUMNS)):
+        for near in difflib.get_close_matches(name.strip().lower(), absent, n=1, cutoff=0.8):
+            raise InputError(
+                f"{path}: the column {name!r} would not be read; call it {near!r} if that is "
+                "what it is, or something else if not"
+            )
 
 
 def _parts(text: str) -> list[str]:

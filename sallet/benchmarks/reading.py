@@ -11,10 +11,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sallet.core.errors import InputError, UsageError
 
+_MARKS: Final = {",": "commas", "\t": "tabs"}
 csv.field_size_limit(16_000_000)  # prompts of some jailbreaks are longer than the usual limit
 
 
@@ -90,6 +91,11 @@ def table(path: Path, columns: Sequence[str], delimiter: str = ",") -> list[Reco
         try:
             names = [name.strip() for name in reader.fieldnames or ()]
             reader.fieldnames = names
+            if len(names) == 1 and any(mark in names[0] for mark in {*";,\t"} - {delimiter}):
+                raise InputError(
+                    f"{path}: the header is one column, {_short(names[0])}; save the table again "
+                    f"with {_MARKS[delimiter]} between its columns"
+                )
             _check(path, "the header", columns, names)
             rows = [Record(row, path, i) for i, row in enumerate(reader, start=1)]
         except (csv.Error, UnicodeDecodeError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from rich import box
@@ -11,7 +12,9 @@ from rich.table import Table
 
 from sallet.cli.ending import say
 from sallet.cli.terminal import console
+from sallet.core.errors import UnknownName, UsageError
 from sallet.gateway.records import Wanted, read, summed
+from sallet.gateway.trail import VERDICTS
 
 
 def query(args: argparse.Namespace) -> int:
@@ -56,9 +59,26 @@ def replay(args: argparse.Namespace) -> int:
 
 
 def _wanted(args: argparse.Namespace) -> Wanted:
+    if args.verdict is not None and args.verdict not in VERDICTS:
+        raise UnknownName("verdict", args.verdict, VERDICTS)
+    if args.limit is not None and args.limit < 1:
+        raise UsageError(f"--limit is how many records to show, 1 or more; it is {args.limit}")
     same = {name: getattr(args, name) for name in ("verdict", "client", "model", "code", "id")}
     given = {name: value for name, value in same.items() if value is not None}
-    return Wanted(given, since=args.since, digest=args.digest, limit=args.limit)
+    since = None if args.since is None else _at(args.since)
+    return Wanted(given, since=since, digest=args.digest, limit=args.limit)
+
+
+def _at(text: str) -> str:
+    """A time as records write it; one without a zone is in UTC, as theirs are."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"--since should be a time such as 2026-01-31T12:00, in UTC; it is {text!r}"
+        ) from None
+    there = time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+    return there.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def _counts(title: str, counts: dict[str, int]) -> Table:

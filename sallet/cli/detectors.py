@@ -38,7 +38,10 @@ def run(args: argparse.Namespace) -> int:
         if param_of(layer) is not None
     ]
     if not found:
-        raise UsageError(f"no stack of {args.policy} has a detector with a threshold")
+        raise UsageError(
+            f"no stack of {args.policy} has a detector with a threshold; put one such as "
+            "scaling-screen into a stack"
+        )
     if args.json:
         print(json.dumps({"calibrated": found}))
         return 0

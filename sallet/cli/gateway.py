@@ -52,9 +52,10 @@ def _audit(commands: Any) -> None:
         command = kinds.add_parser(name, help=summary)
         command.set_defaults(handler=f"sallet.cli.audit:{name}")
         command.add_argument("file", type=Path, metavar="FILE", help="JSON lines or SQLite")
-        for flag in ("verdict", "client", "model", "code", "id"):
+        command.add_argument("--verdict", metavar="VALUE", help="see docs/gateway.md")
+        for flag in ("client", "model", "code", "id"):
             command.add_argument(f"--{flag}", metavar="VALUE")
-        command.add_argument("--since", metavar="TIME", help="such as 2026-01-31T12:00")
+        command.add_argument("--since", metavar="TIME", help="such as 2026-01-31T12:00, in UTC")
         command.add_argument("--digest", metavar="SHA256", help="with this part, in or out")
         command.add_argument("--limit", type=int, metavar="N", help="the last N")
         command.add_argument("--json", action="store_true", help="one JSON object, last on stdout")

@@ -40,6 +40,8 @@ def run(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("SALLET_DEBUG"):
             raise
+        if isinstance(error, ModuleNotFoundError) and (advice := _advice(error.name)):
+            return _say(error, MISUSED, advice)
         error.add_note("set SALLET_DEBUG=1 for the traceback")
         return _say(error, FAILED, f"{type(error).__name__}: {error}")
 
@@ -60,6 +62,12 @@ def _handler(target: str | Callable[[argparse.Namespace], int]) -> Callable[...,
         return target
     module, _, name = target.partition(":")
     return getattr(importlib.import_module(module), name)
+
+
+def _advice(module: str | None) -> str | None:
+    from sallet.cli.extras import advice
+
+    return advice(module)
 
 
 def _say(error: BaseException, code: int, message: str | None = None) -> int:

@@ -16,6 +16,7 @@ from sallet.cli.ending import say
 from sallet.cli.terminal import console
 from sallet.core.errors import UsageError, WrongFolder
 from sallet.gateway import keys, policy, stacks
+from sallet.gateway.tokens import of_tokenizer
 from sallet.gateway.worth import NEVER, Figure, figures
 
 
@@ -23,6 +24,9 @@ def check(args: argparse.Namespace) -> int:
     """Says what is wrong with a policy; of one that is right, what its stacks are worth."""
     read = policy.read(args.file)
     keys.load(read.keys)
+    for one in read.upstreams.values():
+        if one.special_tokens and read.special_tokens:
+            of_tokenizer(Path(one.special_tokens))
     built = stacks.all_of(read.stacks)
     folders = args.runs or [place for place in (Path("results"), Path("runs")) if place.is_dir()]
     for folder in folders:
@@ -35,12 +39,16 @@ def check(args: argparse.Namespace) -> int:
     for line in read.warnings:
         say(f"warning: {line}")
     if args.json:
-        print(json.dumps(_plain(read, built, found)))
+        shown = _plain(read, built, found)
+        print(json.dumps({**shown, "looked_at": [str(folder) for folder in folders]}))
         return 0
     for name, one in built.items():
         used = " (default)" if name == read.stack else ""
         console().print(f"{name}{used}: {one.spec.name}, {one.digest}", soft_wrap=True)
         console().print(_table(found[name]) if found[name] else f"  {NEVER}\n")
+    if not all(found.values()):
+        where = " and ".join(map(str, folders)) or "no folder: here is neither results nor runs"
+        say(f"note: runs were looked for in {where}; --runs DIR names others")
     return 0
 
 
@@ -48,6 +56,11 @@ def key(args: argparse.Namespace) -> int:
     """Makes a key; it is shown once."""
     made, line = keys.new(args.name)
     if args.file is not None:
+        if args.name in keys.ids(args.file):
+            raise UsageError(
+                f"{args.name} has a key in {args.file} already; take its line out to replace it, "
+                "or give another name"
+            )
         try:
             fd = os.open(args.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             with os.fdopen(fd, "a", encoding="utf-8") as file:

@@ -10,18 +10,11 @@ from functools import partial
 from sallet.cli.ending import say
 from sallet.core.errors import UsageError
 
-MISSING = "the gateway needs more packages: pip install 'sallet[gateway]'"
-
 
 def run(args: argparse.Namespace) -> int:
     """Starts a gateway in front of a model server."""
-    try:
-        importlib.import_module("sallet.gateway.http")
-        from sallet.gateway import policy
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("sallet"):
-            raise
-        raise UsageError(f"{MISSING} ({error.name} is missing)") from None
+    importlib.import_module("sallet.gateway.http")  # what it needs is there, or it says so now
+    from sallet.gateway import policy
 
     if args.policy is None and args.upstream is None:
         raise UsageError("say what to guard: --upstream URL, --policy FILE, or both")

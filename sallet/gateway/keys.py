@@ -73,6 +73,11 @@ def new(name: str) -> tuple[str, str]:
     return key, f"{name}:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
+def ids(file: Path) -> frozenset[str]:
+    """Whose keys a key file knows; nobody's where there is none yet."""
+    return frozenset(name for name, _ in _of_file(file)) if file.exists() else frozenset()
+
+
 def of_env(name: str, what: str) -> Keyring:
     """The one key in a variable."""
     key = os.environ.get(name, "")

@@ -39,5 +39,6 @@ def _said(host: str, port: int) -> Iterator[None]:
     try:
         yield
     except (OSError, OverflowError) as error:
-        what = getattr(error, "strerror", None) or str(error)
+        said = getattr(error, "strerror", None) or str(error)
+        what = said.partition(" (while")[0].rstrip(".")  # the address is in our own words
         raise UsageError(f"cannot listen on {host}:{port}: {what}; choose another --port") from None

@@ -43,8 +43,10 @@ async def _one(server: Server) -> list[str]:
     try:
         listed = [str(one["id"]) for one in await server.models()]
     except Refused as refused:
+        hint = "" if server.upstream.url.rstrip("/").endswith("/v1") else "; most end in /v1"
         return [
-            f"the model server {name} ({server.endpoint!r}) does not list its models: {refused}"
+            f"the model server {name} ({server.endpoint!r}{hint}) does not list its models: "
+            f"{refused}{f' (it answered {refused.answered})' if refused.answered else ''}"
         ]
     models = literal or listed
     if not models or not server.upstream.vision:

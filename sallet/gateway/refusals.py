@@ -66,12 +66,21 @@ REASONS.update(
 
 
 class Refused(SalletError):
-    """The request ends here. `retry_after` is in seconds; `field` is a name of ours."""
+    """The request ends here. `retry_after` is in seconds; `field` is a name of ours.
+
+    `answered` is the model server's own status, for the operator alone.
+    """
 
     def __init__(
-        self, code: str, *, retry_after: float | None = None, field: str | None = None
+        self,
+        code: str,
+        *,
+        retry_after: float | None = None,
+        field: str | None = None,
+        answered: int | None = None,
     ) -> None:
         self.code, self.retry_after, self.field = code, retry_after, field
+        self.answered = answered
         super().__init__(REASONS[code].text)
 
     @property

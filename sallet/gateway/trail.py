@@ -80,6 +80,8 @@ class Trail:
             yield noted
         except BaseException as error:
             noted["raised"] = getattr(error, "code", type(error).__name__)
+            if (status := getattr(error, "answered", None)) is not None:
+                noted["answered"] = status
             raise
         finally:
             noted["at"] = round((began - self.began) * 1e3, 3)

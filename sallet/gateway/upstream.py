@@ -198,10 +198,10 @@ async def _whole(reply: httpx.Response) -> bytes:
 def _refusal(reply: httpx.Response) -> Refused:
     status = reply.status_code
     if status in (400, 413, 415, 422):
-        return Refused("upstream-rejected")
+        return Refused("upstream-rejected", answered=status)
     if status == 404:
-        return Refused("unknown-model")
+        return Refused("unknown-model", answered=status)
     if status == 429:
         asked = asked_wait(reply.headers.get("retry-after"), datetime.now(UTC))
-        return Refused("upstream-busy", retry_after=asked or 1)
-    return Refused("upstream-broken")
+        return Refused("upstream-busy", retry_after=asked or 1, answered=status)
+    return Refused("upstream-broken", answered=status)

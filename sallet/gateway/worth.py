@@ -20,7 +20,10 @@ Rate = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Figure:
-    """Success of one attack on one model behind the stack; `rates` by the attacker's access."""
+    """Success of one attack on one model behind the stack; `rates` by the attacker's access.
+
+    `settings` are those that tell it from other figures of the same attack in the same run.
+    """
 
     run: str
     model: str
@@ -33,13 +36,15 @@ class Figure:
     source: str | None
     n: int
     rates: dict[str, Rate] = field(default_factory=dict[str, Rate])
+    settings: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def attacked(self) -> str:
         """The attack and its budget in words."""
         budget = "" if self.eps is None else f" {self.eps:g}/255 {self.norm}"
         split = "" if self.split is None else f", {self.split}"
-        return f"{self.attack}{budget}, {self.goal or 'as it is'}{split}"
+        own = "".join(f", {name} {value}" for name, value in self.settings.items())
+        return f"{self.attack}{budget}, {self.goal or 'as it is'}{split}{own}"
 
     def shown(self, access: str) -> str:
         """The rate with its interval, or that there is none."""
@@ -71,6 +76,7 @@ def figures(stack: Built, folders: Sequence[Path]) -> list[Figure]:
 
 
 def _merged(run: str, cells: Sequence[dict[str, Any]]) -> Iterator[Figure]:
+    alike: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for cell in cells:
         if cell.get("asr") is not None:
@@ -80,11 +86,20 @@ def _merged(run: str, cells: Sequence[dict[str, Any]]) -> Iterator[Figure]:
             ]
             own = {k: v for k, v in cell["params"].items() if not k.startswith(_OWN)}
             groups.setdefault((*key, json.dumps(own, sort_keys=True)), []).append(cell)
-    for key, group in groups.items():
-        model, benchmark, attack, goal, norm, eps, split, source, _ = key
+            alike.setdefault(tuple(key), []).append(own)
+    for (*key, own), group in groups.items():
+        model, benchmark, attack, goal, norm, eps, split, source = key
         rates = {cell["access"]: tuple(cell["asr"]) for cell in group}
         least = min(cell["n"] for cell in group)
-        yield Figure(run, model, benchmark, attack, goal, norm, eps, split, source, least, rates)
+        yield Figure(
+            run, model, benchmark, attack, goal, norm, eps, split, source, least, rates,
+            _telling(json.loads(own), alike[tuple(key)]),
+        )  # fmt: skip
+
+
+def _telling(own: dict[str, Any], alike: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The settings that are not the same in all that are otherwise alike."""
+    return {k: v for k, v in own.items() if any(other.get(k) != v for other in alike)}
 
 
 def _same(cell: dict[str, Any], stack: Built) -> bool:

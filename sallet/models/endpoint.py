@@ -67,7 +67,9 @@ class Endpoint:
 def shown(url: httpx.URL) -> str:
     """The URL without user, password and query, any of which may hold a secret."""
     port = f":{url.port}" if url.port else ""
-    return f"{url.scheme}://{url.host}{port}{url.path}"
+    scheme = f"{url.scheme}:" if url.scheme else ""
+    slashes = "//" if url.scheme and url.host else ""
+    return f"{scheme}{slashes}{url.host}{port}{url.path}"
 
 
 def hint(status: int) -> str:

@@ -24,7 +24,7 @@ def reading(groups: Sequence[Group], costs: Sequence[Cost]) -> tuple[str, ...]:
     """
     several = len({group.threat.model for group in groups}) > 1
     paragraphs = [_threat(group, several) for group in _telling(groups)]
-    price = _price(costs)
+    price = _price(costs) if groups else _alone(costs)
     return tuple(p for p in (*paragraphs[: MOST - 1], price) if p)
 
 
@@ -146,6 +146,20 @@ def _price(costs: Sequence[Cost]) -> str:
     if slow.calls > 1:
         parts.append(f"`{slow.defense}` needs {number(slow.calls)} model calls an answer")
     return f"The price, when nobody attacks: {'; '.join(parts)}." if parts else ""
+
+
+def _alone(costs: Sequence[Cost]) -> str:
+    """Of a run in which nobody attacks: what every defence leaves of the benign questions."""
+    several = len({cost.model for cost in costs}) > 1
+    said: list[str] = []
+    for cost in costs:
+        named = "the undefended model" if cost.defense == "none" else f"`{cost.defense}`"
+        on = f" (`{cost.model}`)" if several else ""
+        said += [
+            f"{named}{on} answers {full(rate)} of `{benchmark}` right"
+            for benchmark, rate in cost.utility
+        ]
+    return f"Nobody attacks in this run: {'; '.join(said[:MOST])}." if said else ""
 
 
 def _rated(cell: Cell | None) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Literal
 
 from rich import box
 from rich.console import Group as Stacked
@@ -12,11 +12,13 @@ from rich.text import Text
 
 from sallet.core.statistics import Rate
 from sallet.report import words
-from sallet.report.figures import Group, Line, groups, refusals
+from sallet.report.figures import Group, Line, groups, is_clean, refusals
 from sallet.report.summary import Summary, read
 from sallet.runs.record import Cell
 
-COLUMNS = (
+Columns = tuple[tuple[str, int, Literal["left", "right"]], ...]
+
+COLUMNS: Final[Columns] = (
     ("defence", 16, "left"),
     ("utility", 7, "right"),
     ("over-\nrefusal", 7, "right"),
@@ -27,12 +29,26 @@ COLUMNS = (
     ("refused by", 13, "left"),
     ("calls\nseconds", 7, "right"),
 )
+UNATTACKED: Final[Columns] = (
+    ("benchmark", 28, "left"),
+    ("defence", 20, "left"),
+    ("utility", 7, "right"),
+    ("over-\nrefusal", 7, "right"),
+    ("n", 9, "right"),
+    ("refused by", 13, "left"),
+    ("calls\nseconds", 7, "right"),
+)
 
 
 def render(summary: Mapping[str, Any]) -> Stacked:
-    """A table for each threat, at most 100 columns wide, under the line that says what world."""
+    """A table for each threat, at most 100 columns wide, under the line that says what world.
+
+    Benchmarks that nobody attacks have a table of their own, so that no cell is without a figure.
+    """
     read_summary = read(summary)
-    tables = [_table(group, read_summary) for group in groups(read_summary.cells)]
+    threats = groups(read_summary.cells)
+    tables = [_table(group, read_summary) for group in threats]
+    tables += _unattacked(read_summary, threats)
     head = Text(words.first_line(read_summary.models), style="bold")
     foot = Text(
         "ASR: attack success rate, [95 %] below. Oblivious: the attacker does not know the "
@@ -46,10 +62,42 @@ def render(summary: Mapping[str, Any]) -> Stacked:
 
 
 def _table(group: Group, summary: Summary) -> Table:
-    several = len(summary.models) > 1
-    title = words.title(group.threat)
+    table = _empty(COLUMNS, group.threat.model, words.title(group.threat), summary)
+    for line in group.lines:
+        table.add_row(*_row(line))
+    table.caption = "\n".join(filter(None, (_control(group), *_transfers(group), *_flags(group))))
+    table.caption_justify = "left"
+    return table
+
+
+def _unattacked(summary: Summary, threats: Sequence[Group]) -> list[Table]:
+    """For each model, the benign benchmarks that no table of a threat is about."""
+    shown = {(group.threat.model, group.threat.benchmark) for group in threats}
+    found: dict[str, list[Cell]] = {}
+    for cell in summary.cells:
+        if is_clean(cell) and (cell.key.model, cell.key.benchmark) not in shown:
+            found.setdefault(cell.key.model, []).append(cell)
+    tables: list[Table] = []
+    for model, cells in found.items():
+        table = _empty(UNATTACKED, model, "nobody attacks", summary)
+        for cell in cells:
+            table.add_row(
+                Text(cell.key.benchmark),
+                Text(cell.key.defense),
+                _rate(cell.utility),
+                _rate(cell.over_refusal),
+                _two(str(cell.n), f"{cell.unassessed} ?" if cell.unassessed else ""),
+                _refused((cell,)),
+                _two(words.number(cell.calls_per_answer), words.seconds(cell.seconds_per_answer)),
+            )
+        tables.append(table)
+    return tables
+
+
+def _empty(columns: Columns, model: str, title: str, summary: Summary) -> Table:
+    """A table without rows; its title names the model where there are several."""
     table = Table(
-        title=f"{group.threat.model}: {title}" if several else title,
+        title=f"{model}: {title}" if len(summary.models) > 1 else title,
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
@@ -58,12 +106,8 @@ def _table(group: Group, summary: Summary) -> Table:
         show_edge=False,
         collapse_padding=True,
     )
-    for name, width, justify in COLUMNS:
-        table.add_column(name, justify=justify, max_width=width, overflow="fold")  # pyright: ignore[reportArgumentType]
-    for line in group.lines:
-        table.add_row(*_row(line))
-    table.caption = "\n".join(filter(None, (_control(group), *_transfers(group), *_flags(group))))
-    table.caption_justify = "left"
+    for name, width, justify in columns:
+        table.add_column(name, justify=justify, max_width=width, overflow="fold")
     return table
 
 

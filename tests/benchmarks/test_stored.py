@@ -326,6 +326,29 @@ def test_vqa_keeps_all_ten_people(tmp_path: Path):
     assert (verdict.outcome, verdict.score) == (Outcome.RESISTED, 1.0)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.csv", "question,anwser\nwhat?,a cup\n", "call it 'answer'"),
+        ("a.jsonl", '{"question": "what?", "Images": "a.png"}', "call it 'image'"),
+        ("a.csv", "question;answer\nwhat?;a cup\n", "with commas between"),
+        ("a.tsv", "question,answer\nwhat?,a cup\n", "with tabs between"),
+        ("a.csv", "question\n", "has no row"),
+        ("a.json", "[]", "has no row"),
+    ],
+)
+def test_ones_own_table_that_is_not_what_was_meant(name: str, text: str, said: str, tmp_path: Path):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=said):
+        catalog.build("benchmark", "own", path=str(tmp_path / name)).samples(None, 0)
+
+
+def test_other_columns_of_ones_own_table_are_left_alone(tmp_path: Path):
+    (tmp_path / "a.csv").write_text("question,answer,question_id,answers,note\nwhat?,a cup,7,x,y\n")
+    (sample,) = catalog.build("benchmark", "own", path=str(tmp_path / "a.csv")).samples(None, 0)
+    assert sample.reference == ("a cup",)
+
+
 def test_ones_own_table_may_be_of_any_kind(tmp_path: Path):
     rows = [{"question": "What is it?", "image": "a.png", "answer": "cup", "id": "x"}]
     put(tmp_path / "a.png", picture())

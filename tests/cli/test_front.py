@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sallet.cli.extras import advice
 from sallet.cli.main import run
 from tests.harness.fakes import BRIGHTER, LAMP, POISON
 
@@ -33,6 +34,34 @@ def test_nothing_heavy_is_loaded_to_answer_at_once(words: list[str]):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "lacking"),
+    [
+        (["policy", "key", "anna"], "orjson"),
+        (["audit", "summary", "audit.jsonl"], "orjson"),
+        (["serve", "--upstream", "http://127.0.0.1:9/v1"], "uvicorn"),
+    ],
+)
+def test_a_package_that_is_not_installed_is_named_with_the_extra_that_brings_it(
+    words: list[str], lacking: str
+):
+    code = (
+        "import sys\n"
+        f"sys.modules[{lacking!r}] = None\n"
+        "from sallet.cli.main import run\n"
+        f"sys.exit(run({words!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 2
+    assert f"({lacking} is missing): pip install 'sallet[gateway]'" in done.stderr
+
+
+def test_no_extra_is_made_up_for_a_package_of_nobody():
+    assert advice("no_such_package") is None
+    assert advice(None) is None
+    assert "sallet[export]" in (advice("pyarrow.parquet") or "")
 
 
 @pytest.mark.parametrize(

@@ -516,6 +516,9 @@ def test_the_model_server_cannot_send_its_words(guard: Guard, model: Model):
         assert reply.status_code in (400, 502)
         assert "secret" not in reply.text
         assert reply.json()["error"]["code"] in ("upstream-rejected", "upstream-broken")
+        record = guard.records()[-1]
+        assert record["stages"][-1].get("answered", 0) == status  # the operator is told this much
+        assert "secret" not in json.dumps(record)
 
 
 def test_flags_refuse_where_the_policy_says_so(start: Any, model: Model):

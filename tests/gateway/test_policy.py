@@ -338,7 +338,7 @@ def test_a_port_in_use(model: Model, capsys: pytest.CaptureFixture[str]):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert run(["serve", "--upstream", model.url, "--port", port, "--no-probe"]) == 2
-    assert "choose another --port" in capsys.readouterr().err
+    assert f":{port}: Address already in use; choose another --port" in capsys.readouterr().err
 
 
 def test_a_model_server_without_eyes(model: Model):
@@ -353,7 +353,11 @@ def test_a_model_server_without_eyes(model: Model):
     with pytest.raises(UsageError, match="takes words but no pictures"):
         asyncio.run(look(blind))
     gone = policy.of({"upstreams": {"main": {"url": "http://127.0.0.1:9/v1"}}})
-    assert "does not list" in asyncio.run(look(gone))[0]
+    (line,) = asyncio.run(look(gone))
+    assert "does not list" in line
+    assert "most end in /v1" not in line
+    short = policy.of({"upstreams": {"main": {"url": "http://127.0.0.1:9"}}})
+    assert "most end in /v1" in asyncio.run(look(short))[0]
 
 
 def test_a_stack_whose_weights_are_missing(

@@ -86,6 +86,12 @@ def test_no_endpoint_says_what_to_do(server: Server) -> None:
         RemoteModel("m")
 
 
+@pytest.mark.parametrize("given", ["127.0.0.1:8000", "localhost:8000/v1", "ftp://host/v1"])
+def test_an_address_that_is_none_is_shown_as_it_was_given(given: str):
+    with pytest.raises(UsageError, match=f"got '{given}'"):
+        RemoteModel("m", base_url=given)
+
+
 def test_endpoint_and_key_come_from_the_environment(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,6 +56,16 @@ def test_a_missing_adaptive_figure_stays_missing():
     assert "no more than a first look" in " ".join(reading([group], ()))
 
 
+def test_a_run_that_attacks_nothing_is_read_aloud():
+    plain = {"attack": "none", "access": "none", "goal": None, "norm": None, "eps": None}
+    bare = cell(**plain, defense="none", asr=None, utility=[0.9, 0.8, 0.95])
+    cells = read({"recipe": "r", "cells": [bare]}).cells
+    (said,) = reading(groups(cells), costs(cells))
+    assert "Nobody attacks" in said
+    assert "`b` right" in said
+    assert words.full((0.9, 0.8, 0.95)) in said
+
+
 def test_an_adaptive_cell_without_a_verdict_is_measured_but_has_no_rate():
     (group,) = grouped(cell(), cell(access="adaptive", asr=None, unassessed=100))
     assert words.asr(group.lines[0].adaptive) == words.UNASSESSED

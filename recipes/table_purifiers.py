@@ -12,9 +12,8 @@ def purifiers(found: list[Cell]) -> str:
     kinds: dict[tuple[str, str, str, str], str] = {}
     for cell in found:
         if cell["split"] and cell["benchmark"] == WHERE:
-            momentum = cell["params"].get("momentum") == 0.9
             name = "sent from another model" if cell["access"] == "transfer" else cell["attack"]
-            name = "pgd with momentum" if momentum else name
+            name = "pgd with momentum" if _with_momentum(cell) else name
             goal = cell["goal"] or ""
             label = f"{cell['split']}: {name}, {goal}"
             kinds[cell["split"], name, goal, label] = label
@@ -37,7 +36,7 @@ def _of(own: list[Cell], split: str, name: str, goal: str) -> Cell | None:
         if cell["split"] != split or cell["goal"] != goal:
             continue
         sent = cell["access"] == "transfer"
-        momentum = cell["params"].get("momentum") == 0.9
+        momentum = _with_momentum(cell)
         if name == "sent from another model":
             same = sent
         elif name == "pgd with momentum":
@@ -47,6 +46,11 @@ def _of(own: list[Cell], split: str, name: str, goal: str) -> Cell | None:
         if same:
             return cell
     return None
+
+
+def _with_momentum(cell: Cell) -> bool:
+    """The recipe has PGD with the engine's own momentum, and once with this one."""
+    return cell["attack"] == "pgd" and cell["params"].get("momentum") == 0.9
 
 
 def knowing(found: list[Cell]) -> str:

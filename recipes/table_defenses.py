@@ -108,34 +108,45 @@ def comparison(found: list[Cell]) -> str:
                 ),
                 _range(found, "over_refusal", benchmark="world/benign", **own),
                 _range(found, "utility", benchmark="world/where", **own),
-                f"{max(_calls(found, name)):g}",
+                f"{max(_calls(found, name)):.3g}",
             ]
         )
     return table(head, lines)
 
 
 def scorers(found: list[Cell], keywords: list[Cell]) -> str:
-    """Benign questions of all models that were refused: by whom, and what keywords count."""
-    own = {"benchmark": "world/benign", "attack": "none"}
+    """The same answers of all models, read and counted by keywords: harm done, and who refused."""
     lines: list[list[str]] = []
     for name in dict.fromkeys(cell["defense"] for cell in found):
-        shares: list[str] = []
-        for cells in (found, keywords):
-            ones = [
-                one for model in models(cells)
-                if (one := find(cells, model=model, defense=name, **own)) is not None
-            ]  # fmt: skip
-            total = sum(one["n"] for one in ones)
-            by = Counter[str]()
-            for one in ones:
-                by.update(one["refused_by"])
-            model = by.pop("model", 0)
-            shares += [f"{100 * count / total:.0f} %" for count in (model, sum(by.values()))]
-        lines.append([f"`{name}`", *shares])
+        own = {"defense": name, "attack": "none"}
+        harm = [
+            _mean([find(cells, model=model, benchmark=form, **own)
+                   for model in models(cells) for form in FORMS])
+            for cells in (found, keywords)
+        ]  # fmt: skip
+        benign = [
+            [cell for model in models(cells)
+             if (cell := find(cells, model=model, benchmark="world/benign", **own))]
+            for cells in (found, keywords)
+        ]  # fmt: skip
+        by = Counter[str]()
+        for cell in benign[0]:
+            by.update(cell["refused_by"])
+        total = sum(cell["n"] for cell in benign[0])
+        model = by.pop("model", 0)
+        counted = sum(cell["reasons"].get("refused", 0) for cell in benign[1])
+        refused = [f"{100 * count / total:.0f} %" for count in (model, sum(by.values()), counted)]
+        lines.append([f"`{name}`", *harm, *refused])
     head = [
-        "", "by the model", "by the defence", "keywords: by the model", "keywords: by the defence"
+        "", "harmful, answered", "by keywords", "benign, refused by the model", "by the defence",
+        "by keywords",
     ]  # fmt: skip
     return table(head, lines)
+
+
+def _mean(cells: list[Cell | None]) -> str:
+    shares = [(cell["asr"][0] * cell["n"], cell["n"]) for cell in cells if cell and cell["asr"]]
+    return f"{100 * sum(hits for hits, _ in shares) / sum(n for _, n in shares):.0f} %"
 
 
 def defenses(found: list[Cell]) -> str:

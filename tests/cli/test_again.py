@@ -38,16 +38,17 @@ def test_retry_makes_the_unassessed_rows_again_and_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     out = evaluated(tmp_path)
+    first = [(row.cell, row.sample) for row in read_rows(out)]
     before = [row for row in read_rows(out) if row.outcome != "unassessed"]
-    assert len(read_rows(out)) == 20
+    assert len(first) == 20
     assert sum(row.outcome == "unassessed" for row in read_rows(out)) == 2
 
     monkeypatch.setenv("LAMP_FAILS", "nothing at all")
     assert run(["retry", str(out), "--errors", "--json"]) == 0
     after = read_rows(out)
-    assert len(after) == len({(row.cell, row.sample) for row in after}) == 20
+    assert [(row.cell, row.sample) for row in after] == first
     assert all(row.outcome != "unassessed" for row in after)
-    assert after[: len(before)] == before
+    assert all(row in after for row in before)
     assert [row.sample for row in Store.read(out).withdrawn()] == ["brighter-0", "brighter-4"]
     captured = capsys.readouterr()
     assert "2 rows that could not be assessed are made again" in captured.err

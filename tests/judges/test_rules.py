@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sallet import catalog
 from sallet.core.errors import RemoteError
 from sallet.core.goal import Goal, Outcome
 from sallet.core.query import Answer, Failure, Query, refusal
@@ -179,7 +180,8 @@ def test_the_verdicts_of_the_committed_rows_stand(path: Path):
         kind = row["key"]["goal"] or ("jailbreak" if row["harmful"] else "untargeted")
         own = row["key"]["attack"] == "hijack"  # its goal is a behaviour, not the sample's words
         known = kind != "targeted" or (row["key"]["benchmark"] == "world/where" and not own)
-        if row["outcome"] == Outcome.UNASSESSED or not known:
+        unread = row["key"]["defense"].startswith("code-word")  # the words of a refusal are gone
+        if row["outcome"] == Outcome.UNASSESSED or not known or unread:
             continue
         noun = row["cluster"]
         names = {
@@ -188,7 +190,8 @@ def test_the_verdicts_of_the_committed_rows_stand(path: Path):
             "jailbreak": (f"a {noun}", f"an {noun}", noun),
         }[kind]
         by = row["refused_by"] if row["refused_by"] != "model" else None
-        verdict = Rules().judge(
+        judge = catalog.build("judge", row["key"]["judge"] or "rules")
+        verdict = judge.judge(
             Query.ask(row["question"]),
             Answer(row["answer"], refused_by=by),
             Goal(kind, names[0], tuple(names)),

@@ -6,45 +6,36 @@ all of them, so all of their answers stand beside it.
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image
 
 from sallet.report import words
+from sallet.report.pictures import (
+    AMPLIFY,
+    Picture,
+    Pixels,
+    difference,
+    first_changed,
+    picture,
+    purified_name,
+)
 from sallet.report.summary import relabelled, variants
 from sallet.runs.record import CellKey, Row
 
-Pixels = npt.NDArray[np.uint8]
 Load = Callable[[str], Pixels | None]
 Made = Callable[[Row], Pixels | None]
 
 MOST = 24
 HITS = 16  # of them for successes, while there are resisted ones for the others
 BYTES = 4_800_000  # of encoded images; the rest of a 6 MB page is text
-SIDE = 384
-AMPLIFY = 10
 RULE = (
     "Chosen by rule: of each kind of attack (model, benchmark, goal, attack, budget, knowledge), "
     "in the order of the run, the first example with a success, then the first benign question "
     "that was refused, then, of each kind, the first that everything resisted; as many as fit, at "
     f"most {MOST}, {HITS} of them for the former."
 )
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An image as a data URI, at its own size or at most `SIDE` pixels wide."""
-
-    uri: str
-    width: int
-    height: int
-    alt: str
-    caption: str
 
 
 @dataclass(frozen=True)
@@ -268,39 +259,9 @@ def changed(row: Row) -> int:
     return first_changed(row.clean_images, row.hostile_images)
 
 
-def first_changed(clean: Sequence[str], hostile: Sequence[str]) -> int:
-    """The first whose digest is another; 0 where none is."""
-    pairs = enumerate(zip(clean, hostile, strict=False))
-    return next((i for i, (before, after) in pairs if before != after), 0)
-
-
 def made_name(row: Row) -> str:
     """Where, among a run's artifacts, is what its defence made of that image."""
     return purified_name(row.hostile_images[changed(row)], row.cell)
-
-
-def purified_name(hostile: str, cell: str) -> str:
-    """The same, of the image's digest and the row's cell."""
-    return f"purified/{hostile}-{cell}.png"
-
-
-def difference(clean: Pixels, hostile: Pixels) -> Pixels:
-    """What was added, `AMPLIFY` times enlarged: grey is no change."""
-    change = hostile.astype(np.int16) - clean.astype(np.int16)
-    return np.clip(128 + AMPLIFY * change, 0, 255).astype(np.uint8)
-
-
-def picture(pixels: Pixels, alt: str, caption: str) -> Picture:
-    """A PNG data URI; what is wider or higher than `SIDE` is shown smaller."""
-    image = Image.fromarray(pixels)
-    height, width = pixels.shape[:2]
-    if max(width, height) > SIDE:
-        image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-        caption = f"{caption} (shown smaller than its {width}×{height})"
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    uri = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-    return Picture(uri, *image.size, alt, caption)
 
 
 def _renamed(rows: Sequence[Row]) -> list[Row]:

@@ -30,9 +30,10 @@ from sallet.report.cautions import Caution, cautions, slug
 from sallet.report.curves import Plot, plots
 from sallet.report.figures import Cost, Group, costs, groups
 from sallet.report.forest import Forest, forest
-from sallet.report.gallery import RULE, Example, Gallery, Load, Made, Pixels, gallery, made_name
+from sallet.report.gallery import RULE, Example, Gallery, Load, Made, gallery, made_name
 from sallet.report.heatmap import Heatmap, heatmaps
 from sallet.report.judging import Pair
+from sallet.report.pictures import Pixels
 from sallet.report.reading import reading
 from sallet.report.refusal_bars import Bar, bars
 from sallet.report.summary import Summary, read

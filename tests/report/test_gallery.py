@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sallet.report import gallery
+from sallet.report import gallery, pictures
 from sallet.runs.store import read_rows
 
 
@@ -15,7 +15,7 @@ def test_the_difference_is_amplified_around_grey_and_clipped():
     clean = np.full((2, 2, 3), 100, np.uint8)
     hostile = clean.copy()
     hostile[0, 0], hostile[1, 1] = 104, 60
-    shown = gallery.difference(clean, hostile)
+    shown = pictures.difference(clean, hostile)
     assert shown[0, 1].tolist() == [128] * 3
     assert shown[0, 0].tolist() == [168] * 3
     assert shown[1, 1].tolist() == [0] * 3
@@ -23,14 +23,14 @@ def test_the_difference_is_amplified_around_grey_and_clipped():
 
 def test_a_picture_is_a_png_of_the_same_pixels():
     pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
-    uri = gallery.picture(pixels, "", "").uri
+    uri = pictures.picture(pixels, "", "").uri
     data = base64.b64decode(uri.removeprefix("data:image/png;base64,"))
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), pixels)
 
 
 def test_a_large_picture_is_shown_smaller_and_says_so():
-    shown = gallery.picture(np.zeros((500, 1000, 3), np.uint8), "", "clean")
-    assert (shown.width, shown.height) == (gallery.SIDE, gallery.SIDE // 2)
+    shown = pictures.picture(np.zeros((500, 1000, 3), np.uint8), "", "clean")
+    assert (shown.width, shown.height) == (pictures.SIDE, pictures.SIDE // 2)
     assert "1000×500" in shown.caption
 
 

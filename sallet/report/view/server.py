@@ -20,7 +20,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from sallet.core.errors import WrongFolder
-from sallet.report.gallery import first_changed, purified_name
+from sallet.report.pictures import first_changed, purified_name
 from sallet.report.view.index import FACETS, Index, Wanted
 
 FILES: Final = Path(__file__).parent / "files"

@@ -1,4 +1,4 @@
-"""The tables of docs/defenses.md: the comparison's grid, every defence, and smoothing measured."""
+"""The tables of the comparison's grid, and of smoothing and its certificate."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from typing import Any
 
-from table_cells import NOTHING, RESULTS, Cell, find, models, rate, rate_of, table
+from table_cells import NOTHING, RESULTS, Cell, find, models, rate, table
 
 FORMS = ("world/harmful-text", "world/picture", "world/typographic")
 
@@ -147,45 +147,6 @@ def scorers(found: list[Cell], keywords: list[Cell]) -> str:
 def _mean(cells: list[Cell | None]) -> str:
     shares = [(cell["asr"][0] * cell["n"], cell["n"]) for cell in cells if cell and cell["asr"]]
     return f"{100 * sum(hits for hits, _ in shares) / sum(n for _, n in shares):.0f} %"
-
-
-def defenses(found: list[Cell]) -> str:
-    """Each defence on its own: as it is, oblivious, and the most that a knowing attacker got."""
-    head = [
-        "", "utility", "over-refusal", "harm in words / picture / word, as it is",
-        "jailbreak: blind / knowing", "untargeted: blind / knowing", "answers",
-    ]  # fmt: skip
-    lines: list[list[str]] = []
-    for name in dict.fromkeys(cell["defense"] for cell in found):
-        own = {"defense": name, "attack": "none"}
-        where = find(found, benchmark="world/where", **own)
-        lines.append(
-            [
-                f"`{name}`",
-                rate_of(where, "utility"),
-                rate_of(find(found, benchmark="world/benign", **own), "over_refusal"),
-                " / ".join(_short(find(found, benchmark=form, **own)) for form in FORMS),
-                _pair(found, name, "jailbreak", FORMS[0]),
-                _pair(found, name, "untargeted", "world/where"),
-                f"{max(_calls(found, name)):g}",
-            ]
-        )
-    return table(head, lines)
-
-
-def _pair(found: list[Cell], name: str, goal: str, benchmark: str) -> str:
-    own = [
-        cell for cell in found
-        if (cell["defense"], cell["goal"], cell["benchmark"]) == (name, goal, benchmark)
-        and cell["attack"] not in ("none", "uniform-noise") and cell["asr"]
-    ]  # fmt: skip
-    blind = [cell["asr"] for cell in own if cell["access"] != "adaptive"]
-    knowing = [cell["asr"] for cell in own if cell["access"] == "adaptive"]
-    return " / ".join(rate(max(ones)) if ones else NOTHING for ones in (blind, knowing))
-
-
-def _short(cell: Cell | None) -> str:
-    return NOTHING if cell is None or not cell["asr"] else f"{100 * cell['asr'][0]:.0f}"
 
 
 def _range(found: list[Cell], key: str, **wanted: Any) -> str:

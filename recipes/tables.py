@@ -14,12 +14,13 @@ from typing import Any
 
 import nouns
 import table_defenses
+import table_each
+import table_purifiers
 import table_statistics
 from table_attacks import attacks, carried
 from table_calibration import calibration, rewrites, sweep, transfer
 from table_cells import RESULTS, ROOT, Cell, cells, find, rate
 from table_check import check, encoders, seeds
-from table_purifiers import knowing, purifiers
 from table_undefended import undefended
 
 MARK = "<!-- {name} -->"
@@ -104,7 +105,8 @@ def tables() -> dict[str, dict[str, str]]:
             for make in makes:
                 ours[make] = getattr(table_defenses, make)(measured_there)
     if each := cells("defenses"):
-        ours["defenses"] = table_defenses.defenses(each)
+        for make in (table_each.costs, table_each.harm, table_each.lost, table_each.front):
+            ours[make.__name__] = make(each)
     if compared := cells("comparison"):
         grid["comparison"] = table_defenses.comparison(compared)
         if counted := cells("comparison", "comparison-keywords"):
@@ -113,12 +115,16 @@ def tables() -> dict[str, dict[str, str]]:
         engine["attacks"] = attacks([*every, *(cells("suffix") or [])])
     if sent := cells("transfer"):
         engine["transfer"] = carried(sent)
-    if blind := cells("purifiers"):
-        purified["purifiers"] = purifiers(blind)
-    if own := cells("purifiers-adaptive"):
-        purified["knowing"] = knowing(own)
-    if beside := cells("purifiers-diffpure"):
-        purified["diffpure"] = knowing(beside)
+    for name, place, make in (
+        ("purifiers", "purifiers", table_purifiers.purifiers),
+        ("purifiers-adaptive", "knowing", table_purifiers.knowing),
+        ("purifiers-diffpure", "diffpure", table_purifiers.knowing),
+        ("purifiers-models", "elsewhere", table_purifiers.elsewhere),
+        ("purifiers-ablation", "ablation", table_purifiers.ablation),
+        ("purifiers-again", "again", table_purifiers.purifiers),
+    ):
+        if their := cells(name):
+            purified[place] = make(their)
     if strong := cells("undefended"):
         readme["undefended"] = undefended(strong)
         fell = nouns.hits(RESULTS / "undefended", "world/harmful-text", "pgd", 8)

@@ -10,7 +10,10 @@ from typing import Any
 
 from sallet.core.errors import UsageError
 
-OPTIONS = ("none", "safety-prompt", "smoothguard", "safety-prompt+smoothguard")
+OPTIONS = (
+    "none", "safety-prompt", "adashield-s", "self-review", "codefend", "self-review+codefend",
+    "safety-prompt+smoothguard",
+)  # fmt: skip
 
 
 def add_parser(commands: Any) -> None:

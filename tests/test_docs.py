@@ -22,7 +22,10 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
         "docs/world.md",
         "docs/calibration.md",
         "docs/statistics.md",
+        "docs/attacks.md",
+        "docs/purifiers.md",
         "docs/defenses.md",
+        "docs/comparison.md",
     ],
 )
 def test_the_tables_are_those_of_the_results(page: str, monkeypatch: pytest.MonkeyPatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from table_cells import NOTHING, Cell, find, rate, rate_of, table
 
 WORDS, PICTURE, WORD = "world/harmful-text", "world/picture", "world/typographic"
@@ -86,6 +88,30 @@ def lost(found: list[Cell]) -> str:
     head = [
         "", "uniform noise", "PGD: blind / knowing", "as many views as win, knowing",
         "patch: blind / knowing",
+    ]  # fmt: skip
+    return table(head, lines)
+
+
+def prefixes(found: list[Cell]) -> str:
+    """The purifier alone, and behind each prefix: what is left, and what it costs."""
+    lines: list[list[str]] = []
+    keys = [(cell["defense"], cell["params"].get("defense.source", "")) for cell in found]
+    for key in dict.fromkeys(keys):
+        cells = [cell for cell, its in zip(found, keys, strict=True) if its == key]
+        harmed = [cell for cell in cells if cell["goal"] == "jailbreak"]
+        asked = [cell for cell in cells if cell["attack"] == "none"]
+        written = f", {Path(key[1]).stem}" if "/" in key[1] else ""
+        lines.append([
+            f"`{key[0]}`{written}",
+            *(_rate(harmed, form, "none") for form in (PICTURE, WORD)),
+            f"{_rate(harmed, WORDS, 'pgd')} / {_rate(harmed, WORDS, 'pgd', knowing=True)}",
+            _rate(cells, WHERE, "pgd"),
+            rate_of(find(asked, benchmark=BENIGN), "over_refusal"),
+            *(rate_of(find(asked, benchmark=one), "utility") for one in (WHERE, "world/caption")),
+        ])  # fmt: skip
+    head = [
+        "", "harm in the picture", "in a rendered word", "in words, PGD: blind / knowing",
+        "untargeted PGD, blind", "over-refusal", "what is where", "captions",
     ]  # fmt: skip
     return table(head, lines)
 

@@ -107,6 +107,8 @@ def tables() -> dict[str, dict[str, str]]:
     if each := cells("defenses"):
         for make in (table_each.costs, table_each.harm, table_each.lost, table_each.front):
             ours[make.__name__] = make(each)
+    if written := cells("prefix"):
+        ours["prefixes"] = table_each.prefixes(written)
     if compared := cells("comparison"):
         grid["comparison"] = table_defenses.comparison(compared)
         if counted := cells("comparison", "comparison-keywords"):
